@@ -1,0 +1,346 @@
+"""The store on disk: where everything lies, and how files change so that a crash at any moment loses nothing.
+
+Parquet files are the store of record. Everything that one step writes goes through one `Transaction`: files are written
+aside, flushed, then a record of the intended renames is stored, then the renames happen. A crash before the record leaves
+the old state; a crash after it is finished by whoever opens the lake next. Readers never see half a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+from filelock import FileLock, Timeout
+
+from pipesim import __version__
+from pipesim.errors import RequestError, WorkError
+from pipesim.schema import TRACE_TABLES
+from pipesim.trace import Trace
+
+_LOCK_TIMEOUT_S = 120.0
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def safe_name(name: str, what: str) -> str:
+    """Return the name if it may stand in a path, so that no name from outside can leave its folder.
+
+    Raises:
+        RequestError: If it is empty, over 100 characters, or holds anything but letters, digits, `.`, `_` and `-`.
+    """
+    if not _SAFE_NAME.fullmatch(name):
+        raise RequestError(
+            f"{name!r} cannot be the name of a {what}",
+            remedy="use letters, digits, '.', '_' and '-', beginning with a letter or digit, 100 characters at most",
+        )
+    return name
+
+
+def content_hash(*parts: str | bytes) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of the parts, each delimited."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.hexdigest()[:16]
+
+
+def file_hash(path: Path) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
+class Transaction:
+    """A set of file changes that happens as a whole or not at all. Made by `Lake.transaction`."""
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._id = uuid.uuid4().hex
+        self._staging = lake.root / ".staging" / self._id
+        self._staging.mkdir(parents=True)
+        self._owner = FileLock(self._staging / "owner.lock", timeout=0)
+        self._owner.acquire()
+        self._moves: list[tuple[Path, Path]] = []
+        self._removals: list[Path] = []
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for intermediate files, gone when the transaction ends."""
+        return self._staging
+
+    def stage(self, target: Path) -> Path:
+        """Return the path to write now so that `target` holds it after the commit."""
+        staged = self._staging / f"{len(self._moves):06d}{target.suffix}"
+        self._moves.append((staged, target))
+        return staged
+
+    def write_frame(self, frame: pl.DataFrame, target: Path) -> None:
+        """Write a frame as Parquet."""
+        frame.write_parquet(self.stage(target), compression="zstd", compression_level=1)
+
+    def write_json(self, value: Mapping[str, Any], target: Path) -> None:
+        """Write a JSON object: sorted keys, so that equal values are equal bytes."""
+        self.stage(target).write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+    def remove(self, target: Path) -> None:
+        """Remove a file."""
+        self._removals.append(target)
+
+    def commit(self) -> None:
+        """Make the changes; after this returns they are on disk."""
+        for staged, _ in self._moves:
+            _flush(staged)
+        moved = {target for _, target in self._moves}
+        record = {
+            "moves": [[str(s.relative_to(self._lake.root)), str(t.relative_to(self._lake.root))] for s, t in self._moves],
+            "removals": [str(p.relative_to(self._lake.root)) for p in self._removals if p not in moved],
+        }
+        with self._lake.lock():
+            path = self._lake.root / ".staging" / f"{self._id}.commit"
+            draft = self._staging / "commit.draft"
+            draft.write_text(json.dumps(record), encoding="utf-8")
+            _flush(draft)
+            draft.replace(path)
+            self._lake.finish(path)
+
+    def close(self) -> None:
+        """Drop what was staged and not committed."""
+        self._owner.release()
+        shutil.rmtree(self._staging, ignore_errors=True)
+
+
+class Lake:
+    """The folder that holds everything: `PIPESIM_HOME`.
+
+    Args:
+        root: The home folder. It is made if it does not exist; work that a crash interrupted is finished.
+
+    Raises:
+        RequestError: If the folder cannot be made or written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        try:
+            (self.root / ".staging").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RequestError(
+                f"cannot keep files in this home folder: {error.strerror}",
+                where=str(root),
+                remedy="name a folder that can be written with --home or PIPESIM_HOME",
+            ) from error
+        self._lock = FileLock(self.root / ".staging" / "lake.lock", timeout=_LOCK_TIMEOUT_S)
+        self._recover()
+
+    # --- where things lie -------------------------------------------------------------------------------------------
+
+    @property
+    def lake(self) -> Path:
+        """The folder of Parquet files."""
+        return self.root / "lake"
+
+    @property
+    def models(self) -> Path:
+        """The folder of fitted workload models."""
+        return self.root / "models"
+
+    @property
+    def reports(self) -> Path:
+        """The folder of HTML reports."""
+        return self.root / "reports"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB catalogue of views."""
+        return self.root / "warehouse.duckdb"
+
+    def observed_file(self, table: str, ingest_id: str) -> Path:
+        """Where one ingest keeps its rows of a table."""
+        return self.lake / "observed" / table / f"{ingest_id}.parquet"
+
+    def ingest_manifest(self, ingest_id: str) -> Path:
+        """Where one ingest keeps what it was made from and its accounting."""
+        return self.lake / "observed" / "manifests" / f"{ingest_id}.json"
+
+    def quarantine_file(self, ingest_id: str) -> Path:
+        """Where one ingest keeps the lines it refused."""
+        return self.lake / "quarantine" / f"{ingest_id}.parquet"
+
+    def synthetic_folder(self, trace: str) -> Path:
+        """Where one synthetic trace lies."""
+        return self.lake / "synthetic" / safe_name(trace, "trace")
+
+    def simulated_folder(self, table: str, scenario: str, replication: int) -> Path:
+        """Where one replication of a scenario keeps its rows of a table (or its `summaries` or `manifests`)."""
+        return self.lake / "simulated" / table / f"scenario={safe_name(scenario, 'scenario')}" / f"replication={replication}"
+
+    def analytics_file(self, name: str) -> Path:
+        """Where one analytics table lies."""
+        return self.lake / "analytics" / f"{name}.parquet"
+
+    # --- changing files ---------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the lake for oneself: other processes' commits wait (they take milliseconds).
+
+        Raises:
+            WorkError: If another process holds it for two minutes.
+        """
+        try:
+            with self._lock:
+                yield
+        except Timeout as error:
+            raise WorkError(
+                "another pipesim process has held this home folder for two minutes",
+                where=str(self.root),
+                remedy="wait for it to finish, or stop it; nothing was changed",
+            ) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Collect file changes and commit them at the end; an exception inside leaves the lake as it was."""
+        transaction = Transaction(self)
+        try:
+            yield transaction
+            transaction.commit()
+        finally:
+            transaction.close()
+
+    def finish(self, record: Path) -> None:
+        """Carry out a committed transaction, from wherever it was interrupted. The lock must be held."""
+        changes = json.loads(record.read_text(encoding="utf-8"))
+        folders = set()
+        for staged_name, target_name in changes["moves"]:
+            staged, target = self.root / staged_name, self.root / target_name
+            if staged.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                staged.replace(target)
+                folders.add(target.parent)
+        for name in changes["removals"]:
+            (self.root / name).unlink(missing_ok=True)
+        for folder in folders:
+            _flush(folder)
+        record.unlink()
+
+    def _recover(self) -> None:
+        staging = self.root / ".staging"
+        if not any(path.suffix == ".commit" or path.is_dir() for path in staging.iterdir()):
+            return
+        with self.lock():
+            for record in sorted(staging.glob("*.commit")):
+                self.finish(record)
+            for folder in (path for path in staging.iterdir() if path.is_dir()):
+                owner = FileLock(folder / "owner.lock", timeout=0)
+                try:
+                    owner.acquire()
+                except (Timeout, OSError):
+                    continue  # its process is alive, or has just removed the folder itself
+                owner.release()
+                shutil.rmtree(folder, ignore_errors=True)
+
+    # --- traces -----------------------------------------------------------------------------------------------------
+
+    def load_observed(self) -> Trace:
+        """Return everything that was ingested, without provenance."""
+        return Trace({t: _read(sorted((self.lake / "observed" / t).glob("*.parquet"))) for t in TRACE_TABLES})
+
+    def save_synthetic(self, trace: Trace, manifest: Mapping[str, Any]) -> None:
+        """Store a synthetic trace under its name and make it the current one."""
+        folder = self.synthetic_folder(trace.name)
+        with self.transaction() as tx:
+            for table in trace:
+                tx.write_frame(trace[table], folder / f"{table}.parquet")
+            tx.write_json({**manifest, "pipesim": __version__}, folder / "manifest.json")
+            tx.write_json({"current": trace.name}, folder.parent / "current.json")
+
+    def load_synthetic(self, name: str) -> Trace:
+        """Return a stored synthetic trace.
+
+        Raises:
+            RequestError: If there is none of that name.
+        """
+        folder = self.synthetic_folder(name)
+        if not folder.is_dir():
+            raise RequestError(f"there is no synthetic trace {name!r}", remedy="make one with `pipesim synthesize`")
+        return Trace.load(folder, "synthetic", name)
+
+    def save_simulated(self, trace: Trace, replication: int, summary: pl.DataFrame, manifest: Mapping[str, Any]) -> None:
+        """Store one replication of a scenario (the trace's name) in place of any earlier one."""
+        with self.transaction() as tx:
+            for table in trace:
+                folder = self.simulated_folder(table, trace.name, replication)
+                tx.write_frame(trace[table], folder / f"{table}.parquet")
+            tx.write_frame(summary, self.simulated_folder("summaries", trace.name, replication) / "summaries.parquet")
+            tx.write_json(
+                {**manifest, "pipesim": __version__},
+                self.simulated_folder("manifests", trace.name, replication) / "manifest.json",
+            )
+
+    def load_simulated(self, scenario: str, replication: int = 0) -> Trace:
+        """Return one replication of a simulated scenario.
+
+        Raises:
+            RequestError: If it was not simulated.
+        """
+        files = {t: self.simulated_folder(t, scenario, replication) / f"{t}.parquet" for t in TRACE_TABLES}
+        if not files["task_runs"].is_file():
+            raise RequestError(
+                f"replication {replication} of scenario {scenario!r} was not simulated",
+                remedy="run `pipesim simulate` on its scenario file first",
+            )
+        return Trace({t: pl.read_parquet(f) for t, f in files.items() if f.is_file()}, "simulated", scenario)
+
+    def replications(self, scenario: str) -> list[int]:
+        """Return the numbers of the stored replications of a scenario, ascending."""
+        folder = self.simulated_folder("task_runs", scenario, 0).parent
+        return sorted(int(path.name.removeprefix("replication=")) for path in folder.glob("replication=*"))
+
+    def drop_replications(self, scenario: str, keep: int) -> None:
+        """Remove the stored replications numbered `keep` and above, which an earlier, larger run left."""
+        with self.transaction() as tx:
+            for path in (self.lake / "simulated").glob(f"*/scenario={scenario}/replication=*/*"):
+                if int(path.parent.name.removeprefix("replication=")) >= keep:
+                    tx.remove(path)
+
+    def current(self, folder: Path) -> str | None:
+        """Return the name of the current artifact in `models` or `lake/synthetic`, or None before the first."""
+        pointer = folder / "current.json"
+        return str(json.loads(pointer.read_text(encoding="utf-8"))["current"]) if pointer.is_file() else None
+
+
+def connect(memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
+    """Return an in-memory DuckDB connection whose session zone is UTC and which never reaches the network."""
+    con = duckdb.connect()
+    con.execute("SET TimeZone = 'UTC'")
+    con.execute("SET autoinstall_known_extensions = false")
+    if memory_limit:
+        con.execute("SET memory_limit = ?", [memory_limit])
+    return con
+
+
+def _read(files: list[Path]) -> pl.DataFrame:
+    return pl.read_parquet(files) if files else pl.DataFrame()
+
+
+def _flush(path: Path) -> None:
+    """Make a file's bytes, or a folder's names, survive a loss of power."""
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:  # a folder cannot be opened on every system; its names are then flushed by the system in its time
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
