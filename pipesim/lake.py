@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import polars as pl
@@ -27,7 +27,8 @@ from pipesim.errors import RequestError, WorkError
 from pipesim.schema import TRACE_TABLES
 from pipesim.trace import Trace
 
-_LOCK_TIMEOUT_S = 120.0
+#: A commit takes milliseconds; an ingest reads whole logs, and ingests go one after the other.
+_LOCK_TIMEOUT_S = {"commit": 120.0, "ingest": 3600.0}
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -140,7 +141,10 @@ class Lake:
                 where=str(root),
                 remedy="name a folder that can be written with --home or PIPESIM_HOME",
             ) from error
-        self._lock = FileLock(self.root / ".staging" / "lake.lock", timeout=_LOCK_TIMEOUT_S)
+        self._locks = {
+            name: FileLock(self.root / ".staging" / f"{name}.lock", timeout=timeout)
+            for name, timeout in _LOCK_TIMEOUT_S.items()
+        }
         self._recover()
 
     # --- where things lie -------------------------------------------------------------------------------------------
@@ -192,18 +196,18 @@ class Lake:
     # --- changing files ---------------------------------------------------------------------------------------------
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the lake for oneself: other processes' commits wait (they take milliseconds).
+    def lock(self, name: Literal["commit", "ingest"] = "commit") -> Iterator[None]:
+        """Keep other processes from committing, or from ingesting, meanwhile.
 
         Raises:
-            WorkError: If another process holds it for two minutes.
+            WorkError: If another process holds the lock for too long.
         """
         try:
-            with self._lock:
+            with self._locks[name]:
                 yield
         except Timeout as error:
             raise WorkError(
-                "another pipesim process has held this home folder for two minutes",
+                f"another pipesim process has held this home folder's {name} lock for {_LOCK_TIMEOUT_S[name]:.0f} s",
                 where=str(self.root),
                 remedy="wait for it to finish, or stop it; nothing was changed",
             ) from error

@@ -56,11 +56,19 @@ class Column:
 
 @dataclass(frozen=True)
 class Rule:
-    """A statement that holds for every good row: `sql` is FALSE exactly where a row breaks it."""
+    """A statement that holds for every good row: `sql` is FALSE exactly where a row breaks it.
+
+    Args:
+        name: Its name in the quarantine.
+        sql: The statement.
+        doc: Why it must hold.
+        whole: Whether only a complete row can be held to it, and not one of the partial rows that events report.
+    """
 
     name: str
     sql: str
     doc: str
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,8 @@ class Table:
         Raises:
             polars.exceptions.InvalidOperationError: If a value cannot be cast to its column's type.
         """
+        if frame.is_empty():
+            return self.empty()
         present = set(frame.columns)
         return frame.select(
             (pl.col(c.name) if c.name in present else pl.lit(None)).cast(c.type.polars).alias(c.name) for c in self.columns
@@ -115,12 +125,12 @@ def _column_rules(table: Table) -> list[Rule]:
         if column.name in table.key:
             rules.append(Rule(f"no_{column.name}", f'"{column.name}" IS NOT NULL', "part of the key, so it must be given"))
         elif not column.nullable:
-            rules.append(Rule(f"missing_{column.name}", f'"{column.name}" IS NOT NULL', "every row must have it"))
+            rules.append(Rule(f"missing_{column.name}", f'"{column.name}" IS NOT NULL', "every row must have it", whole=True))
         if column.values:
             words = ", ".join(f"'{word}'" for word in column.values)
             name = "unmapped_status" if column.name == "status" else f"unknown_{column.name}"
             rules.append(Rule(name, f'"{column.name}" IN ({words})', f"one of {', '.join(column.values)}"))
-        if column.type in (Type.INTEGER, Type.NUMBER) and column.name not in _SIGNED:
+        if column.type in (Type.INTEGER, Type.NUMBER) and column.name not in SIGNED:
             rules.append(Rule(f"negative_{column.name}", f'"{column.name}" >= 0', "such a quantity is never negative"))
         if column.type is Type.NUMBER:
             rules.append(Rule(f"nonfinite_{column.name}", f'isfinite("{column.name}")', "NaN and infinity are no measurements"))
@@ -132,7 +142,8 @@ def _ordered(*instants: str) -> tuple[Rule, ...]:
     return tuple(Rule(f"{a}_after_{b}", f'"{a}" <= "{b}"', f"{a} is no later than {b}") for a, b in pairs)
 
 
-_SIGNED = frozenset({"value", "priority", "step"})
+#: Numbers that may be negative.
+SIGNED = frozenset({"value", "priority", "step"})
 
 STATUSES = (
     "PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "SKIPPED", "UNKNOWN",
@@ -215,6 +226,7 @@ TASK_RUNS = Table(
             "succeeded_without_end_or_duration",
             '"status" <> \'SUCCEEDED\' OR "ended_at" IS NOT NULL OR "duration_s" IS NOT NULL',
             "work that succeeded took some time",
+            whole=True,
         ),
     ),
 )

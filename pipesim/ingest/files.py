@@ -1,0 +1,135 @@
+"""Finding the files of a log and opening them: what is missing, empty, binary or truncated is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+import pyarrow as pa
+
+from pipesim.errors import FileError
+from pipesim.lake import file_hash
+
+Format = Literal["json", "csv", "parquet"]
+
+_SUFFIXES: dict[str, Format] = {
+    ".jsonl": "json", ".ndjson": "json", ".json": "json",
+    ".csv": "csv", ".tsv": "csv", ".psv": "csv", ".txt": "csv",
+    ".parquet": "parquet", ".pq": "parquet",
+}  # fmt: skip
+_COMPRESSIONS = {".gz", ".zst", ".zstd"}
+_HEAD_BYTES = 1 << 16
+
+
+@dataclass(frozen=True)
+class LogFile:
+    """One readable file of a log.
+
+    Args:
+        path: Where it lies.
+        name: How it was named by the user; kept as `source_file`.
+        digest: The hash of its bytes.
+        format: How its rows are written, whatever it is compressed with.
+    """
+
+    path: Path
+    name: str
+    digest: str
+    format: Format
+
+    @property
+    def stem(self) -> str:
+        """The file's name without folder, compression and format suffix."""
+        name = Path(self.name).name
+        return name.split(".", 1)[0]
+
+
+def find_files(paths: Sequence[Path]) -> list[LogFile]:
+    """Return the log files behind the paths, a folder standing for every log file in it, in the order of their names.
+
+    Raises:
+        FileError: If a path does not exist, a folder holds no log file, or a file is empty, binary or UTF-16.
+    """
+    found: list[LogFile] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.is_file() and _format_by_name(p) and not p.name.startswith("."))
+            if not inside:
+                raise FileError(
+                    "this folder holds no log file",
+                    where=str(path),
+                    remedy=f"name a file, or a folder with files ending in {', '.join(sorted(_SUFFIXES))} (also .gz, .zst)",
+                )
+            found += [_examine(file) for file in inside]
+        elif path.is_file():
+            found.append(_examine(path))
+        else:
+            raise FileError("no such file or folder", where=str(path), remedy="check the path")
+    return found
+
+
+@contextmanager
+def open_decompressed(path: Path) -> Iterator[Callable[[int], bytes]]:
+    """Give a function that reads the next bytes of a file, decompressed: gzip and zstd are told by content, not by name.
+
+    Raises:
+        FileError: While reading, if the compressed data is damaged or cut short.
+    """
+    with path.open("rb") as raw:
+        magic = raw.read(4)
+    compression = "gzip" if magic[:2] == b"\x1f\x8b" else "zstd" if magic == b"\x28\xb5\x2f\xfd" else None
+    with pa.input_stream(str(path), compression=compression) as stream:
+
+        def read(size: int) -> bytes:
+            try:
+                return cast(bytes, stream.read(size))
+            except OSError as error:
+                if compression is None:
+                    raise
+                raise FileError(
+                    f"the compressed data is damaged or cut short ({error})",
+                    where=str(path),
+                    remedy="fetch the file again; nothing of it was ingested",
+                ) from error
+
+        yield read
+
+
+def _examine(path: Path) -> LogFile:
+    try:
+        if path.stat().st_size == 0:
+            raise FileError("the file is empty", where=str(path), remedy="leave it out, or wait until it is written")
+        with open_decompressed(path) as read:
+            head = read(_HEAD_BYTES)
+    except OSError as error:
+        raise FileError(f"the file cannot be read ({error.strerror or error})", where=str(path), remedy="check it") from error
+    return LogFile(path, str(path), file_hash(path), _recognise(path, head))
+
+
+def _recognise(path: Path, head: bytes) -> Format:
+    if head[:4] == b"PAR1":
+        return "parquet"
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise FileError("the file is UTF-16", where=str(path), remedy="convert it to UTF-8, e.g. iconv -f UTF-16 -t UTF-8")
+    if b"\0" in head:
+        raise FileError(
+            "the file is binary, not a log of lines",
+            where=str(path),
+            remedy="pipesim reads JSON lines, CSV and Parquet, plain or compressed with gzip or zstd",
+        )
+    if not head.strip():
+        raise FileError("the file holds nothing but blank space", where=str(path), remedy="leave it out")
+    by_name = _format_by_name(path)
+    if by_name in ("json", "csv"):
+        return by_name
+    return "json" if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" else "csv"
+
+
+def _format_by_name(path: Path) -> Format | None:
+    suffixes = [s.lower() for s in path.suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSIONS:
+        suffixes.pop()
+    return _SUFFIXES.get(suffixes[-1]) if suffixes else None

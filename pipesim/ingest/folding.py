@@ -1,0 +1,177 @@
+"""Folding of events: all that a log says of one key becomes one row, whatever the order, the repetition and the file.
+
+Events are ordered by (terminal last, event time, state, file, line); the last non-NULL value of each column wins. What the lake
+already holds of a key takes part as an event, so that a late event completes a row, and a known one changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import duckdb
+
+from pipesim.catalog import quote
+from pipesim.ingest.sources.base import quote_name
+from pipesim.ingest.staging import Staging, rule_reason
+from pipesim.lake import Lake
+from pipesim.schema import TERMINAL_STATUSES, TRACE_TABLES, Table, Type, with_provenance
+
+_TERMINAL = ", ".join(quote(status) for status in TERMINAL_STATUSES)
+
+
+@dataclass(frozen=True)
+class Folded:
+    """What folding left of one table, as temporary tables in the staging connection.
+
+    `final_<table>` holds one whole row a key with `file_no` and `line` of the event that completed it; `repeated_<table>` the
+    lines that said nothing new; `superseded_<table>` the keys whose rows in the lake must give way.
+    """
+
+    table: str
+    superseded: int
+
+
+def fold(staging: Staging, lake: Lake, table: Table) -> Folded:
+    """Fold a table's staged rows among themselves and with the lake's, and complete the result."""
+    con = staging.con
+    key = ", ".join(quote_name(k) for k in table.key)
+    name = table.name
+    _load_existing(con, lake, table)
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE again AS SELECT {key} FROM "
+        f"(SELECT {key} FROM staged_{name} UNION ALL SELECT {key} FROM existing) GROUP BY ALL HAVING count(*) > 1"
+    )
+    con.execute(f"CREATE OR REPLACE TEMP TABLE repeated_{name} (file_no INTEGER, line BIGINT)")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE superseded_{name} AS SELECT {key} FROM existing WHERE false")
+    columns = ", ".join(quote_name(c.name) for c in table.columns)
+    single = f"SELECT {columns}, file_no, line FROM staged_{name}"
+    if staging.count("again") == 0:
+        rows = single
+    else:
+        _fold_repeated(con, table)
+        rows = f"{single} ANTI JOIN again USING ({key}) UNION ALL SELECT {columns}, file_no, line FROM folded WHERE changed"
+        con.execute(f"INSERT INTO superseded_{name} SELECT {key} FROM folded WHERE changed AND known")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE final_{name} AS SELECT * REPLACE ({_completed(con, table)}) FROM ({rows})")
+    return Folded(name, staging.count(f"superseded_{name}"))
+
+
+def reject_bad_rows(staging: Staging, table: Table) -> int:
+    """Refuse the lines of every row that breaks a rule now that it is whole; returns the number of such rows."""
+    good = " AND ".join(f"(({rule.sql}) IS NOT FALSE)" for rule in table.rules)
+    reasons = ", ".join(rule_reason(table, rule) for rule in table.rules)
+    key = ", ".join(quote_name(k) for k in table.key)
+    con = staging.con
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE broken AS SELECT {key}, unnest([{reasons}]) AS reason "
+        f"FROM final_{table.name} WHERE NOT ({good})"
+    )
+    con.execute(
+        f"INSERT INTO rejected SELECT file_no, line, reason.stage, reason.rule, reason.detail, NULL FROM broken "
+        f"JOIN staged_{table.name} USING ({key}) WHERE reason IS NOT NULL"
+    )
+    return staging.count("broken")
+
+
+def _load_existing(con: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> None:
+    """Fetch the lake's rows of the keys that are staged."""
+    folder = lake.lake / "observed" / table.name
+    key = ", ".join(quote_name(k) for k in table.key)
+    full = with_provenance(table)
+    if any(folder.glob("*.parquet")):
+        source = f"SELECT * FROM read_parquet({quote(f'{folder}/*.parquet')}, union_by_name = true)"
+        query = f"SELECT * FROM ({source}) SEMI JOIN staged_{table.name} USING ({key})"
+    else:
+        query = full.empty_select()
+    con.execute(f"CREATE OR REPLACE TEMP TABLE existing AS {query}")
+
+
+def _fold_repeated(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    name = table.name
+    key = ", ".join(quote_name(k) for k in table.key)
+    columns = [c.name for c in table.columns]
+    listed = ", ".join(quote_name(c) for c in columns)
+    instants = ", ".join(quote_name(c.name) for c in table.columns if c.type is Type.INSTANT and c.name not in table.key)
+    at = f"coalesce(event_at, greatest({instants}))" if instants else "event_at"
+    rank = f"CASE WHEN status IN ({_TERMINAL}) THEN 1 ELSE 0 END" if "status" in columns else "0"
+    # Events of the same instant come in the order of a task's life.
+    stage = "CASE status WHEN 'PENDING' THEN 0 WHEN 'RUNNING' THEN 1 ELSE 2 END" if "status" in columns else "0"
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE events AS "
+        f"SELECT *, row_number() OVER (ORDER BY {rank}, {at} NULLS FIRST, {stage}, file_no, line) AS ord "
+        f"FROM (SELECT {listed}, file_no, line, line_hash, event_at FROM staged_{name} SEMI JOIN again USING ({key}) "
+        f"UNION ALL SELECT {listed}, -1, 0, NULL, NULL FROM existing)"
+    )
+    if "status" in columns:
+        _reject_conflicts(con, table, key)
+    con.execute(
+        f"INSERT INTO repeated_{name} SELECT file_no, line FROM events WHERE file_no >= 0 "
+        f"QUALIFY row_number() OVER (PARTITION BY {key}, line_hash ORDER BY file_no, line) > 1"
+    )
+    values = ", ".join(f"arg_max({quote_name(c)}, ord) AS {quote_name(c)}" for c in columns if c not in table.key)
+    known = ", ".join(f"existing.{quote_name(c)} AS {quote_name('known ' + c)}" for c in columns if c not in table.key)
+    # A terminal row stays as it was when only the log's end moved on.
+    compared = [c for c in columns if c not in table.key and c != "observed_until"]
+    same = " AND ".join(f"{quote_name(c)} IS NOT DISTINCT FROM {quote_name('known ' + c)}" for c in compared) or "true"
+    if "observed_until" in columns:
+        same += f' AND (observed_until IS NOT DISTINCT FROM "known observed_until" OR status IN ({_TERMINAL}))'
+    comma = ", " if values else ""
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE folded AS SELECT *, known AND ({same}) IS FALSE OR NOT known AS changed FROM ("
+        f"SELECT f.*{', ' if known else ''}{known}, existing.ingest_id IS NOT NULL AS known FROM ("
+        f"SELECT {key}{comma}{values}, arg_max(file_no, ord) FILTER (WHERE file_no >= 0) AS file_no, "
+        f"arg_max(line, ord) FILTER (WHERE file_no >= 0) AS line "
+        f"FROM events GROUP BY {key}) f LEFT JOIN existing USING ({key}))"
+    )
+    con.execute(
+        f"INSERT INTO repeated_{name} SELECT file_no, line FROM events SEMI JOIN (SELECT {key} FROM folded WHERE NOT changed) "
+        f"USING ({key}) WHERE file_no >= 0 AND (file_no, line) NOT IN (SELECT (file_no, line) FROM repeated_{name})"
+    )
+
+
+def _reject_conflicts(con: duckdb.DuckDBPyConnection, table: Table, key: str) -> None:
+    """Refuse the events of a key that ended in two different ways: which one is true cannot be known."""
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE conflicts AS "
+        f"SELECT {key}, string_agg(DISTINCT status, ' and ' ORDER BY status) AS states "
+        f"FROM events WHERE status IN ({_TERMINAL}) GROUP BY {key} HAVING count(DISTINCT status) > 1"
+    )
+    con.execute(
+        f"INSERT INTO rejected SELECT file_no, line, 'rule', 'conflicting_terminal_states', 'ended as ' || states, NULL "
+        f"FROM events JOIN conflicts USING ({key}) WHERE file_no >= 0"
+    )
+    con.execute(f"DELETE FROM events WHERE EXISTS (SELECT 1 FROM conflicts WHERE {_equal(table, 'events', 'conflicts')})")
+    staged = f"staged_{table.name}"
+    con.execute(f"DELETE FROM {staged} WHERE EXISTS (SELECT 1 FROM conflicts WHERE {_equal(table, staged, 'conflicts')})")
+
+
+def _equal(table: Table, left: str, right: str) -> str:
+    return " AND ".join(f"{left}.{quote_name(k)} = {right}.{quote_name(k)}" for k in table.key)
+
+
+def _completed(con: duckdb.DuckDBPyConnection, table: Table) -> str:
+    """Return the columns that follow from others of a whole row, for a REPLACE clause."""
+    if table.name == "task_runs":
+        return (
+            "coalesce(duration_s, CASE WHEN ended_at >= started_at THEN (epoch_us(ended_at) - epoch_us(started_at)) / 1e6 END) "
+            "AS duration_s, "
+            "coalesce(is_censored, status NOT IN ('SUCCEEDED', 'SKIPPED', 'UNKNOWN')) AS is_censored"
+        )
+    if table.name == "pipeline_runs":
+        until = con.execute(f"SELECT max(latest) FROM ({_all_instants()})").fetchall()[0][0]
+        basis = "relative" if until is None else "assumed_zone"
+        return (
+            f"coalesce(observed_until, TIMESTAMP '{until or '1970-01-01'}') AS observed_until, "
+            f"coalesce(time_basis, '{basis}') AS time_basis"
+        )
+    first = quote_name(table.columns[0].name)
+    return f"{first} AS {first}"
+
+
+def _all_instants() -> str:
+    """Return a SELECT of the last instant that each instant column of each staged table holds."""
+    parts = [
+        f"SELECT max({quote_name(column)}) AS latest FROM staged_{t.name}"
+        for t in TRACE_TABLES.values()
+        for column in ["event_at", *(c.name for c in t.columns if c.type is Type.INSTANT)]
+    ]
+    return " UNION ALL ".join(parts)

@@ -1,0 +1,215 @@
+"""From lines to records: JSON objects and CSV rows become an Arrow or DuckDB table of named text fields, a row a line.
+
+Each reader gives `Records`: the table to read fields from, and the lines that hold no record, with the reason. Lines that
+are blank or a header are counted, not hidden.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import duckdb
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from pipesim.catalog import quote
+from pipesim.errors import FileError
+from pipesim.ingest.files import LogFile
+from pipesim.ingest.lines import RAW_CHARACTERS, BadLine, LineBatch, read_lines
+from pipesim.ingest.sources.base import quote_name
+
+_DELIMITERS = ",;\t|"
+LINE_END = "chr(13) || chr(10)"
+#: How many lines of a batch are looked at for fields that nothing reads.
+_SAMPLE = 1000
+_SCAN_PIECES = 8
+
+
+@dataclass(frozen=True)
+class Records:
+    """A batch of records.
+
+    Args:
+        select: Given names of fields, returns a SELECT of `"#line"` (BIGINT), `"#text"` (the record as it stands in the
+            file) and those fields under their own names.
+        fields: The fields' names as they stand in the file.
+        lines: How many physical lines the batch covers.
+        blank_or_header: How many of them hold no record by intention.
+        bad: The lines that should hold a record and do not, each with the stage at which it failed.
+        unused: Names of fields seen in the file that were not asked for.
+    """
+
+    select: Callable[[Sequence[str]], str]
+    fields: Sequence[str]
+    lines: int
+    blank_or_header: int
+    bad: list[tuple[str, BadLine]] = field(default_factory=list)
+    unused: frozenset[str] = frozenset()
+
+
+def read_records(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[str] | None) -> Iterator[Records]:
+    """Yield a file's records batch by batch; a batch's relation is replaced by the next one.
+
+    Args:
+        con: The connection in which the relations are made.
+        file: The file.
+        wanted: For JSON, the fields to extract; the header decides for the other formats.
+    """
+    if file.format == "json":
+        yield from _read_json(con, file, wanted or [])
+    elif file.format == "csv":
+        yield from _read_csv(con, file)
+    else:
+        yield from _read_parquet(con, file)
+
+
+def field_names(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[str] | None) -> list[str]:
+    """Return the fields that a file's records have; for JSON these are the wanted ones, since each line may differ."""
+    if file.format == "json":
+        return list(wanted or [])
+    if file.format == "csv":
+        return _Header.read(file).names
+    try:
+        described = con.sql(f"DESCRIBE SELECT * FROM read_parquet({quote(str(file.path))})").fetchall()
+    except duckdb.Error as error:
+        raise FileError(f"the Parquet file is damaged ({error})", where=file.name, remedy="write it again") from error
+    return [str(row[0]) for row in described]
+
+
+def _read_json(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[str]) -> Iterator[Records]:
+    for batch in read_lines(file):
+        con.register("raw_lines", _numbered(batch))
+        source = "raw_lines"
+        bad = [("read", line) for line in batch.bad]
+        blank = 0
+        if _count(con, "SELECT count(*) FROM raw_lines WHERE NOT json_valid(text)"):
+            broken = con.execute(
+                f"SELECT line, left(rtrim(text, {LINE_END}), {RAW_CHARACTERS}) FROM raw_lines "
+                "WHERE NOT json_valid(text) AND trim(text, chr(13) || chr(10) || chr(9) || ' ') <> ''"
+            ).fetchall()
+            bad += [("parse", BadLine(line, "not_json", raw, "a line holds one JSON object")) for line, raw in broken]
+            con.execute("CREATE OR REPLACE TEMP TABLE good_lines AS SELECT * FROM raw_lines WHERE json_valid(text)")
+            source = "good_lines"
+            blank = len(batch) - len(bad) - _count(con, "SELECT count(*) FROM good_lines")
+        keys = con.sql(f"SELECT DISTINCT unnest(json_keys(text)) FROM (SELECT text FROM {source} LIMIT {_SAMPLE})").fetchall()
+        unused = frozenset(str(key) for (key,) in keys) - set(wanted)
+        yield Records(partial(_json_select, source), wanted, len(batch), blank, bad, unused)
+        con.unregister("raw_lines")
+
+
+def _json_select(source: str, fields: Sequence[str]) -> str:
+    if not fields:
+        return f'SELECT line AS "#line", text AS "#text" FROM {source}'
+    shape = quote(json.dumps(dict.fromkeys(fields, "VARCHAR")))
+    return f'SELECT line AS "#line", text AS "#text", unnest(json_transform(text, {shape})) FROM {source}'
+
+
+def _numbered(batch: LineBatch) -> pa.Table:
+    """Return the lines with their numbers, in as many pieces as let several threads scan them."""
+    whole = pa.table({"line": np.arange(batch.first, batch.first + len(batch)), "text": batch.text})
+    step = max(1, -(-len(whole) // _SCAN_PIECES))
+    return pa.concat_tables([whole.slice(start, step) for start in range(0, len(whole), step)])
+
+
+@dataclass(frozen=True)
+class _Header:
+    names: list[str]
+    delimiter: str
+    line: int
+
+    @classmethod
+    def read(cls, file: LogFile) -> _Header:
+        """Find the header: the first line that is not blank."""
+        for batch in read_lines(file, batch_bytes=1 << 16):
+            for offset, text in enumerate(batch.text.to_pylist()):
+                if text.strip():
+                    return cls._parse(file, text.rstrip("\r\n"), batch.first + offset)
+        raise FileError("the file has no header", where=file.name, remedy="its first line must name the columns")
+
+    @classmethod
+    def _parse(cls, file: LogFile, text: str, line: int) -> _Header:
+        delimiter = max(_DELIMITERS, key=text.count)
+        names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter))]
+        folded = [name.lower() for name in names]  # SQL does not tell upper case from lower
+        repeated = sorted({name for name in names if folded.count(name.lower()) > 1})
+        if repeated or not all(names):
+            what = f"the column {', '.join(repeated)} twice" if repeated else "a column without a name"
+            raise FileError(f"the header has {what}", where=f"{file.name}:{line}", remedy="give every column its own name")
+        return cls(names, delimiter, line)
+
+
+def _read_csv(con: duckdb.DuckDBPyConnection, file: LogFile) -> Iterator[Records]:
+    header = _Header.read(file)
+    width = len(header.names)
+    for batch in read_lines(file):
+        frame = pl.DataFrame({"text": pl.Series(pl.from_arrow(batch.text)).str.strip_chars_end("\r\n")})
+        frame = frame.with_row_index("line", batch.first).with_columns(pl.col("line").cast(pl.Int64))
+        content = frame.filter(pl.col("text").str.strip_chars() != "", pl.col("line") != header.line)
+        blank = len(batch) - content.height - len(batch.bad)
+        content = content.with_columns(_widths(content["text"], header.delimiter).alias("width"))
+        good = content.filter(pl.col("width") == width)
+        bad = [
+            ("parse", BadLine(line, "unbalanced_quote", text[:RAW_CHARACTERS], "a quoted field does not end on its line"))
+            if found == 0
+            else ("parse", BadLine(line, "field_count", text[:RAW_CHARACTERS], f"{found} fields, the header has {width}"))
+            for line, text, found in content.filter(pl.col("width") != width).iter_rows()
+        ]
+        bad += [("read", line) for line in batch.bad]
+        con.register("csv_records", _parse_csv(good, header))
+        yield Records(partial(_plain_select, "csv_records"), header.names, len(batch), blank, bad)
+        con.unregister("csv_records")
+
+
+def _plain_select(source: str, fields: Sequence[str]) -> str:
+    names = "".join(f", {quote_name(name)}" for name in fields)
+    return f'SELECT "#line", "#text"{names} FROM {source}'
+
+
+def _widths(text: pl.Series, delimiter: str) -> pl.Series:
+    """Return each line's number of fields; 0 where a quote is left open."""
+    frame = pl.DataFrame({"text": text})
+    separators = pl.col("text").str.count_matches(delimiter, literal=True)
+    quotes = pl.col("text").str.count_matches('"', literal=True)
+    bare = pl.col("text").str.replace_all(r'"[^"]*"', "").str.count_matches(delimiter, literal=True)
+    width = pl.when(quotes == 0).then(separators + 1).when(quotes % 2 == 1).then(0).otherwise(bare + 1)
+    return frame.select(width.cast(pl.Int64).alias("width"))["width"]
+
+
+def _parse_csv(good: pl.DataFrame, header: _Header) -> pa.Table:
+    """Split lines that are known to have the right number of fields; all fields are text."""
+    if good.is_empty():
+        parsed = pl.DataFrame(schema=dict.fromkeys(header.names, pl.String))
+    else:
+        parsed = pl.read_csv(
+            "\n".join(good["text"].to_list()).encode(),
+            has_header=False,
+            new_columns=header.names,
+            separator=header.delimiter,
+            infer_schema=False,
+        )
+    if parsed.height != good.height:
+        raise AssertionError(f"{good.height} CSV lines became {parsed.height} records")
+    parsed = parsed.with_columns(pl.all().str.strip_chars())
+    return parsed.with_columns(good["line"].alias("#line"), good["text"].alias("#text")).to_arrow()
+
+
+def _read_parquet(con: duckdb.DuckDBPyConnection, file: LogFile) -> Iterator[Records]:
+    source = f"read_parquet({quote(str(file.path))}, file_row_number = true)"
+    names = field_names(con, file, None)
+    lines = _count(con, f"SELECT count(*) FROM {source}")
+    fields = ", ".join(quote_name(name) for name in names)
+    struct = ", ".join(f"{name} := {name}" for name in map(quote_name, names))
+    con.execute(
+        f'CREATE OR REPLACE TEMP VIEW parquet_records AS SELECT file_row_number + 1 AS "#line", '
+        f'CAST(to_json(struct_pack({struct})) AS VARCHAR) AS "#text", {fields} FROM {source}'
+    )
+    yield Records(partial(_plain_select, "parquet_records"), names, lines, 0)
+
+
+def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:
+    return int(con.execute(query).fetchall()[0][0])

@@ -1,0 +1,83 @@
+"""What a log format has to say about itself: which canonical columns come out of which fields."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipesim.ingest.files import LogFile
+
+
+@dataclass(frozen=True)
+class Field:
+    """How one canonical column is had from a record.
+
+    Args:
+        sql: An SQL expression over the record's fields, giving the raw value: text, or a type that DuckDB knows.
+        scale: What a number is multiplied by to come to the canonical unit.
+        time_format: How an instant is written: `iso`, `epoch_s`, `epoch_ms`, `epoch_us`, or a strptime pattern.
+        words: For statuses and other closed sets, the canonical word for each raw one, in lower case.
+    """
+
+    sql: str
+    scale: float = 1.0
+    time_format: str = "iso"
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The rows of one canonical table that records hold.
+
+    Args:
+        table: The canonical table.
+        fields: The canonical columns that the source can say; all others are NULL.
+        where: An SQL condition over the record's fields that picks the records which hold such a row.
+        event_at: The instant of the event that a record reports, where the format has one; it orders partial rows.
+        identify: Whether `run_id` is made from the record's content because the log has no identifiers.
+    """
+
+    table: str
+    fields: Mapping[str, Field]
+    where: str = "true"
+    event_at: Field | None = None
+    identify: bool = False
+
+
+class Source(ABC):
+    """A log format.
+
+    A source only declares: reading, typing, validation, folding and accounting are the same for all of them.
+    """
+
+    name: str
+    description: str
+
+    #: The zone of instants that name none.
+    time_zone: str = "UTC"
+
+    @abstractmethod
+    def wanted_fields(self, file: LogFile) -> Sequence[str] | None:
+        """Return the fields of a JSON record to extract, or None for a file whose own header says what there is."""
+
+    @abstractmethod
+    def projections(self, file: LogFile, present: Sequence[str]) -> Sequence[Projection]:
+        """Return what a file's records hold, given the names of the fields that are present.
+
+        Raises:
+            FileError: If a field that every record must have is not there.
+        """
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Return what, beside a file's bytes, decides on the rows that come out: name and configuration."""
+
+    def known_unused(self) -> frozenset[str]:
+        """Return the fields that are deliberately not read, so that nobody is warned about them."""
+        return frozenset()
+
+
+def quote_name(name: str) -> str:
+    """Return a field's name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,26 @@
+"""What several test modules share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipesim.lake import Lake
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    """An empty home folder."""
+    return Lake(tmp_path / "home")
+
+
+@pytest.fixture
+def philly() -> Path:
+    """The real trace, where it lies beside the checkout."""
+    path = REPOSITORY.parent / "shared" / "traces" / "philly.csv"
+    if not path.is_file():
+        pytest.skip("the Philly extract does not lie beside this checkout")
+    return path
