@@ -1,0 +1,301 @@
+"""The command line: one thin command per verb."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+
+from pipesim import __version__
+from pipesim.errors import PipesimError, RequestError
+from pipesim.lake import Lake
+
+app = typer.Typer(
+    name="pipesim",
+    help="Trace-driven simulator of AI/ML platforms: logs in; model, synthetic traces, simulations and SQL analytics out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Home = Annotated[
+    Path, typer.Option("--home", envvar="PIPESIM_HOME", help="The folder that holds everything.", show_default=True)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+_HOME = Path("pipesim_home")
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo(home: Home = _HOME, as_json: Json = False, debug: Debug = False) -> None:
+    """Run the whole path on the sample logs: ingest, fit, synthesize, simulate three scenarios, analyze, report."""
+    from pipesim.demo import run_demo
+
+    outcome = run_demo(Lake(home), _say)
+    _print(outcome, as_json, "\n".join(f"{name:<10}{value}" for name, value in outcome.items() if name != "seconds"))
+
+
+@app.command()
+def ingest(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders of them.")],
+    source: Annotated[str, typer.Option("--source", metavar="NAME", help="The log format: native, job-table or a profile.")],
+    mapping: Annotated[Path | None, typer.Option("--mapping", metavar="FILE.yaml", help="For job-table: its columns.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option("--timezone", metavar="TZ", help="The zone of instants that name none.")
+    ] = None,
+    home: Home = _HOME,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Read production logs into the lake: validated, folded, every line accounted for."""
+    from pipesim.catalog import publish
+    from pipesim.verbs import ingest_logs
+
+    lake = Lake(home)
+    with _working("reading logs"):
+        report = ingest_logs(lake, paths, source, mapping, timezone)
+        publish(lake)
+    for name in report.unchanged:
+        _say(f"{name}: known already, nothing to do")
+    for account in report.accounts:
+        if account.unused:
+            _say(f"warning: {account.file}: nothing reads {', '.join(account.unused)}")
+    counts = report.as_dict()
+    if counts["quarantined"]:
+        _say(f"{counts['quarantined']} lines are in quarantine: pipesim sql 'FROM quarantine.quarantine'")
+    rows = ", ".join(f"{n:,} {table}" for table, n in counts["rows"].items()) or "none"
+    _print(
+        counts,
+        as_json,
+        f"{counts['lines']:,} lines of {counts['files']} files: {counts['valid']:,} valid, "
+        f"{counts['duplicates']:,} duplicates, {counts['quarantined']:,} quarantined, {counts['blank_or_header']:,} blank or header\nrows: {rows}",
+    )
+
+
+@app.command()
+def fit(
+    arrivals: Annotated[str, typer.Option("--arrivals", help="The arrival model: hour-of-week or poisson.")] = "hour-of-week",
+    home: Home = _HOME,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fit a workload model to everything observed."""
+    from pipesim.verbs import fit_workload
+    from pipesim.workload import FitConfig
+
+    config = _config(FitConfig, {"arrivals": arrivals})
+    with _working("fitting the workload model"):
+        fitted = fit_workload(Lake(home), config)
+    _print(fitted.as_dict(), as_json, f"model {fitted.model}: {fitted.rows:,} rows in {fitted.cells} duration cells")
+
+
+@app.command()
+def synthesize(
+    days: Annotated[float, typer.Option("--days", metavar="N", help="Length of the trace in days.")],
+    scale: Annotated[float, typer.Option("--scale", metavar="X", help="Multiplies the arrival rate, not the durations.")] = 1.0,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="The root seed.")] = 0,
+    home: Home = _HOME,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Draw a synthetic trace from the current workload model."""
+    from pipesim.catalog import publish
+    from pipesim.verbs import synthesize_trace
+    from pipesim.workload import SynthesisConfig
+
+    config = _config(SynthesisConfig, {"days": days, "scale": scale, "seed": seed})
+    lake = Lake(home)
+    with _working("drawing a synthetic trace"):
+        made = synthesize_trace(lake, config)
+        publish(lake)
+    _print(made.as_dict(), as_json, f"trace {made.trace}: {made.pipelines:,} pipeline runs, {made.tasks:,} tasks")
+
+
+@app.command()
+def simulate(
+    scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files.")],
+    engine: Annotated[str, typer.Option("--engine", help="The engine: reference.")] = "reference",
+    replications: Annotated[
+        int | None, typer.Option("--replications", metavar="N", min=1, help="Runs of each scenario.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", metavar="N", min=1, help="Processes.")] = None,
+    home: Home = _HOME,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Simulate what-if scenarios on the observed or a synthetic workload."""
+    from pipesim.catalog import publish
+    from pipesim.experiments.replications import RunResult, run_scenarios
+    from pipesim.simulation import load_scenario
+
+    loaded = _load_all(scenarios, load_scenario)
+    lake = Lake(home)
+    warned: set[str] = set()
+
+    def tell(result: RunResult) -> None:
+        for warning in (f"{result.summary.scenario}: {text}" for text in result.warnings):
+            if warning not in warned:
+                warned.add(warning)
+                _say(f"warning: {warning}")
+
+    with _working("simulating"):
+        results = run_scenarios(lake, loaded, engine=engine, replications=replications, workers=workers, on_done=tell)
+        publish(lake)
+    runs = [result.summary.as_dict() for result in results]
+    _print({"runs": runs}, as_json, _runs_table(runs))
+
+
+@app.command()
+def analyze(home: Home = _HOME, as_json: Json = False, debug: Debug = False) -> None:
+    """Build the SQL analytics tables over all observed, synthetic and simulated traces."""
+    from pipesim import analytics
+    from pipesim.catalog import publish
+
+    lake = Lake(home)
+    with _working("building analytics tables"):
+        tables = analytics.build(lake)
+        publish(lake)
+    _print({"tables": tables}, as_json, "\n".join(f"analytics.{name:<28}{rows:>10,} rows" for name, rows in tables.items()))
+
+
+@app.command()
+def report(
+    name: Annotated[str, typer.Option("--name", help="The report's name.")] = "report",
+    home: Home = _HOME,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write the self-contained HTML report."""
+    from pipesim.report import write_report
+
+    with _working("writing the report"):
+        path = write_report(Lake(home), name)
+    _print({"report": str(path)}, as_json, str(path))
+
+
+@app.command()
+def sql(
+    query: Annotated[str, typer.Argument(metavar="QUERY", help="One SQL query over the catalogue's views.")],
+    home: Home = _HOME,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Query the catalogue: schemas observed, synthetic, simulated, traces, quarantine and analytics."""
+    from pipesim.console import run_sql
+
+    columns, rows, table = run_sql(Lake(home), query)
+    _print({"columns": columns, "rows": rows}, as_json, table)
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option("--port", help="The port on 127.0.0.1.", min=1, max=65535)] = 3000,
+    home: Home = _HOME,
+    debug: Debug = False,
+) -> None:
+    """Start the Dagster UI and daemon on loopback, their state under the home folder."""
+    from pipesim.console import serve_ui
+
+    serve_ui(Lake(home), port)
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted."""
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        _fail("interrupted; nothing is half-written", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except PipesimError as error:
+        if "--debug" in sys.argv:
+            raise
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted; nothing is half-written", 130)
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception as error:  # the last line of defence: a user sees a sentence, --debug the traceback
+        if "--debug" in sys.argv:
+            raise
+        _fail(f"an error inside pipesim: {type(error).__name__}: {error}\n  -> run again with --debug to see where", 1)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def _print(outcome: dict[str, Any], as_json: bool, text: str) -> None:
+    print(json.dumps(outcome, allow_nan=False) if as_json else text)
+
+
+@contextmanager
+def _working(what: str) -> Iterator[None]:
+    """Show a spinner on stderr while something goes on; nothing where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+def _config(kind: Any, values: dict[str, Any]) -> Any:
+    """Build a verb's configuration from options; a value out of range names its option."""
+    from pydantic import ValidationError
+
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise RequestError(first["msg"], where="--" + ".".join(str(part) for part in first["loc"])) from error
+
+
+def _load_all(paths: list[Path], load: Any) -> list[Any]:
+    """Load every scenario file before the first is run, so that all mistakes show at once."""
+    loaded, problems = [], []
+    for path in paths:
+        try:
+            loaded.append(load(path))
+        except PipesimError as error:
+            problems.append(str(error))
+    if problems:
+        raise RequestError("\n".join(problems))
+    return loaded
+
+
+def _runs_table(runs: list[dict[str, Any]]) -> str:
+    def seconds(value: float | None) -> str:
+        return "-" if value is None else f"{value:,.1f}"
+
+    titles = ("mean wait s", "p95 wait s", "mean jct s")
+    header = f"{'scenario':<24}{'repl.':>6}{'runs':>10}{'tasks':>10}{''.join(f'{t:>14}' for t in titles)}  utilization"
+    lines = [
+        f"{run['scenario']:<24}{run['replication']:>6}{run['pipelines']:>10,}{run['tasks']:>10,}{seconds(run['mean_wait_s']):>14}"
+        f"{seconds(run['p95_wait_s']):>14}{seconds(run['mean_jct_s']):>14}  "
+        + ", ".join(f"{pool} {'-' if value is None else format(value, '.0%')}" for pool, value in run["utilization"].items())
+        for run in runs
+    ]
+    return "\n".join([header, *lines])

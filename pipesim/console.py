@@ -1,0 +1,83 @@
+"""What the command line needs beside the verbs: SQL at the prompt, and the Dagster UI as a child process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import duckdb
+
+from pipesim.catalog import open_views
+from pipesim.errors import RequestError, WorkError
+from pipesim.lake import Lake
+
+_DAGSTER_YAML = """# Written by `pipesim ui` for one user on one machine.
+telemetry:
+  enabled: false
+concurrency:
+  runs:
+    max_concurrent_runs: 2
+"""
+
+
+def run_sql(lake: Lake, query: str) -> tuple[list[str], list[list[Any]], str]:
+    """Run one query over the catalogue's views.
+
+    Returns:
+        The columns' names, the rows as JSON values (what JSON has no type for as text), and the result as a printed table.
+
+    Raises:
+        RequestError: If DuckDB refuses the query.
+    """
+    con = open_views(lake)
+    try:
+        relation = con.sql(query)
+        rows = [[_plain(value) for value in row] for row in relation.fetchall()]
+        return list(relation.columns), rows, str(relation).rstrip()
+    except duckdb.Error as error:
+        raise RequestError(str(error), where="QUERY", remedy="see the tables: pipesim sql 'SHOW ALL TABLES'") from error
+    finally:
+        con.close()
+
+
+def serve_ui(lake: Lake, port: int) -> None:
+    """Run the Dagster webserver and daemon on 127.0.0.1 until interrupted.
+
+    Raises:
+        WorkError: If Dagster stops by itself.
+    """
+    state = lake.root / "dagster"
+    state.mkdir(exist_ok=True)
+    config = state / "dagster.yaml"
+    if not config.exists():
+        config.write_text(_DAGSTER_YAML, encoding="utf-8")
+    print(f"Dagster UI: http://127.0.0.1:{port}  (Ctrl-C stops it)", flush=True)
+    command = [sys.executable, "-m", "dagster", "dev", "-m", "dagster_project.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    environment = {**os.environ, "DAGSTER_HOME": str(state), "PIPESIM_HOME": str(lake.root)}
+    child = subprocess.Popen(command, env=environment, start_new_session=True)
+
+    def stop(*_: object) -> None:
+        os.killpg(child.pid, signal.SIGINT)
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        code = child.wait()
+    except KeyboardInterrupt:
+        stop()
+        child.wait()
+        return
+    if code not in (0, -signal.SIGINT, -signal.SIGTERM):
+        raise WorkError(f"Dagster stopped with exit code {code}", remedy=f"is port {port} free? choose another with --port")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and value - value != 0:
+        return None  # JSON has neither NaN nor infinity
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -1,0 +1,61 @@
+"""The demo: the whole path on the sample logs, from files to a report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pipesim import analytics
+from pipesim.catalog import publish
+from pipesim.experiments.replications import run_scenarios
+from pipesim.lake import Lake
+from pipesim.report import write_report
+from pipesim.shipped import shipped
+from pipesim.simulation import load_scenario
+from pipesim.verbs import fit_workload, ingest_logs, synthesize_trace
+from pipesim.workload import FitConfig, SynthesisConfig
+
+#: The what-ifs that the demo compares.
+SCENARIOS = ("as-is", "more-gpus", "shortest-first")
+SYNTHETIC_DAYS = 28
+
+
+def run_demo(lake: Lake, say: Callable[[str], None]) -> dict[str, Any]:
+    """Run every verb on the sample logs in a home folder.
+
+    Args:
+        lake: Where everything goes; running the demo again in the same place changes nothing.
+        say: Called with a sentence for each step.
+
+    Returns:
+        Where the report and the catalogue are, how to start the UI, and the seconds it took.
+    """
+    begun = time.perf_counter()
+    counts = ingest_logs(lake, [shipped("traces", "sample")], "native").as_dict()
+    say(
+        f"ingest      {counts['lines']:,} lines: {counts['valid']:,} valid, {counts['duplicates']:,} duplicates, "
+        f"{counts['quarantined']:,} quarantined, {counts['blank_or_header']:,} blank or header"
+    )
+    fitted = fit_workload(lake, FitConfig())
+    say(f"fit         model {fitted.model} from {fitted.rows:,} task attempts in {fitted.cells} duration cells")
+    made = synthesize_trace(lake, SynthesisConfig(days=SYNTHETIC_DAYS, seed=42))
+    say(f"synthesize  {made.pipelines:,} pipeline runs, {made.tasks:,} tasks over {SYNTHETIC_DAYS} days")
+    scenarios = [load_scenario(shipped("scenarios", f"{name}.yaml")) for name in SCENARIOS]
+    for result in run_scenarios(lake, scenarios):
+        summary = result.summary
+        used = ", ".join(f"{pool} {value or 0:.0%}" for pool, value in summary.utilization.items())
+        say(
+            f"simulate    {summary.scenario}: mean wait {summary.mean_wait_s or 0:,.0f} s, 95 % of waits under "
+            f"{summary.p95_wait_s or 0:,.0f} s; used: {used}"
+        )
+    tables = analytics.build(lake)
+    say(f"analyze     {len(tables)} tables, {sum(tables.values()):,} rows")
+    report = write_report(lake)
+    publish(lake)
+    return {
+        "report": str(report),
+        "warehouse": str(lake.warehouse),
+        "ui": f"pipesim ui --home {lake.root}",
+        "seconds": round(time.perf_counter() - begun, 1),
+    }

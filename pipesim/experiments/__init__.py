@@ -1,0 +1,1 @@
+"""From one simulation to many: replications of scenarios on one machine's processes."""

@@ -1,0 +1,122 @@
+"""Replications: scenarios simulated as often as they ask for, each run stored as it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipesim.errors import EmptyTraceError, RequestError
+from pipesim.experiments.backends import default_workers, map_runs
+from pipesim.lake import Lake, content_hash
+from pipesim.simulation import RunSummary, Scenario, simulate
+from pipesim.streams import stream
+from pipesim.trace import Trace
+from pipesim.verbs import load_model
+from pipesim.workload import SynthesisConfig, synthesize
+
+
+@dataclass(frozen=True)
+class Run:
+    """One replication of one scenario, to be simulated and stored."""
+
+    home: Path
+    scenario: Scenario
+    replication: int
+    engine: str
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run left."""
+
+    summary: RunSummary
+    warnings: tuple[str, ...]
+
+
+def run_scenarios(
+    lake: Lake,
+    scenarios: Sequence[Scenario],
+    *,
+    engine: str = "reference",
+    replications: int | None = None,
+    workers: int | None = None,
+    on_done: Callable[[RunResult], None] | None = None,
+) -> list[RunResult]:
+    """Simulate every replication of every scenario and store each in the lake, in place of what an earlier run left.
+
+    Args:
+        lake: Where the workload comes from and the results go.
+        scenarios: The what-ifs; their names must differ.
+        engine: The engine of all runs.
+        replications: How often each is run; by default as often as the scenario says.
+        workers: How many processes; by default one for up to three runs, else one a core.
+        on_done: Called with each result as it is stored.
+
+    Returns:
+        The results, by scenario as given, then by replication.
+
+    Raises:
+        RequestError: If two scenarios share a name, or one cannot be run on what the lake holds.
+    """
+    names = [scenario.name for scenario in scenarios]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise RequestError(f"two scenarios are called {', '.join(repeated)}", remedy="give each scenario file its own name:")
+    counts = [replications or scenario.replications for scenario in scenarios]
+    runs = [
+        Run(lake.root, scenario, number, engine)
+        for scenario, count in zip(scenarios, counts, strict=True)
+        for number in range(count)
+    ]
+    results = []
+    for result in map_runs(run_replication, runs, workers or default_workers(len(runs))):
+        results.append(result)
+        if on_done:
+            on_done(result)
+    for scenario, count in zip(scenarios, counts, strict=True):
+        lake.drop_replications(scenario.name, keep=count)
+    return results
+
+
+def run_replication(run: Run) -> RunResult:
+    """Simulate one replication and store it."""
+    lake = Lake(run.home)
+    trace, origin = workload(lake, run.scenario, run.replication)
+    result = simulate(trace, run.scenario, replication=run.replication, engine=run.engine)
+    manifest = {
+        "scenario": run.scenario.model_dump(mode="json", exclude_none=True),
+        "replication": run.replication,
+        "engine": run.engine,
+        "workload": origin,
+        "warnings": list(result.warnings),
+    }
+    lake.save_simulated(result.trace, run.replication, result.summary.as_frame(), manifest)
+    return RunResult(result.summary, result.warnings)
+
+
+def workload(lake: Lake, scenario: Scenario, replication: int) -> tuple[Trace, dict[str, object]]:
+    """Return the trace that a replication submits, and what it was made from.
+
+    A synthetic workload of the same seed and replication is the same trace in every scenario, so that scenarios are
+    compared under common random numbers. Replication 0 draws with the seed itself, as `pipesim synthesize` does.
+
+    Raises:
+        EmptyTraceError: If a replay finds nothing observed.
+        RequestError: If a synthetic workload finds no model.
+    """
+    wanted = scenario.workload
+    if wanted.kind == "replay":
+        trace = lake.load_observed()
+        if trace.task_runs.is_empty():
+            raise EmptyTraceError(
+                "there is nothing to replay",
+                where=f"{scenario.name}: workload",
+                remedy="ingest a log with `pipesim ingest` first",
+            )
+        ingests = sorted(path.stem for path in (lake.lake / "observed" / "manifests").glob("*.json"))
+        return trace, {"kind": "replay", "ingests": content_hash(*ingests)}
+    model = load_model(lake)
+    seed = wanted.seed if replication == 0 else int(stream(wanted.seed, "replication", replication).integers(2**62))
+    config = SynthesisConfig(days=wanted.days, scale=wanted.scale, seed=seed)
+    return synthesize(model, config), {"kind": "synthetic", "model": model.id, **config.model_dump(mode="json")}

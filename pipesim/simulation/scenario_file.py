@@ -1,0 +1,77 @@
+"""Reading a scenario from a YAML file, with every mistake at its dotted path."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from pipesim.errors import ConfigError, FileError
+from pipesim.simulation.scenario import Scenario
+
+_KINDS = ("replay", "synthetic")
+# Mistakes whose text quotes the value already, or has none to quote.
+_SELF_EXPLAINING = ("unknown_key", "across_keys", "name", "task_types")
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read a scenario file; a file without `name` is called by its own name.
+
+    Raises:
+        FileError: If there is no such file, or it is no text.
+        ConfigError: If it is no YAML, or for all mistakes in it, each with its dotted path.
+    """
+    document = _read(path)
+    if not isinstance(document, dict):
+        what = "the file is empty" if document is None else f"a mapping is needed, this is a {type(document).__name__}"
+        raise ConfigError(str(path), [("", f"{what}; begin with `name:`, `workload:` and `platform:`")])
+    document.setdefault("name", path.stem)
+    try:
+        return Scenario.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError(str(path), [_problem(e) for e in error.errors()]) from error
+
+
+def _read(path: Path) -> Any:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise FileError("there is no such scenario file", where=str(path), remedy="check the path") from error
+    except (OSError, UnicodeDecodeError) as error:
+        remedy = "give the path of a YAML file in UTF-8"
+        raise FileError(f"the scenario file cannot be read ({error})", where=str(path), remedy=remedy) from error
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise ConfigError(f"{path}{line}", [("", f"this is no valid YAML: {error.problem}")]) from error
+    except yaml.YAMLError as error:
+        raise ConfigError(str(path), [("", f"this is no valid YAML: {error}")]) from error
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which would let the last of two equal keys win in silence, made to refuse the second."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands here twice", key.start_mark)
+            if isinstance(key.value, str):
+                seen.add(key.value)
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+def _problem(error: Any) -> tuple[str, str]:
+    loc, text = error["loc"], error["msg"]
+    if loc[:1] == ("workload",) and len(loc) > 1 and loc[1] in _KINDS:
+        loc = (loc[0], *loc[2:])  # pydantic names the chosen kind of workload as if it were a key
+    if error["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        loc, text = (*loc, "kind"), f"say which kind of workload: {' or '.join(_KINDS)}"
+    elif error["type"] not in _SELF_EXPLAINING and isinstance(error["input"], (str, int, float)):
+        text = f"{text} (not {error['input']!r})"
+    return ".".join(str(part) for part in loc), text[:1].lower() + text[1:]

@@ -1,0 +1,103 @@
+"""The five verbs over a lake: load what is needed, call the pure function, store what comes out with its manifest.
+
+The command line and Dagster are two thin faces over these functions; neither holds logic of its own. None of them publishes
+the catalogue: a face does that once, when all it was asked for is done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipesim.errors import RequestError
+from pipesim.ingest import IngestReport, find_source, ingest
+from pipesim.lake import Lake
+from pipesim.trace import Trace
+from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, synthesize
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What fitting left: the model's identifier, the attempts it was fitted to, its duration cells, wall-clock seconds."""
+
+    model: str
+    rows: int
+    cells: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the command line."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Synthesized:
+    """What synthesis left: the trace's identifier, its runs and tasks (a retried task counts once), wall-clock seconds."""
+
+    trace: str
+    pipelines: int
+    tasks: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the command line."""
+        return asdict(self)
+
+
+def ingest_logs(
+    lake: Lake, paths: Sequence[Path], source: str, mapping: Path | None = None, time_zone: str | None = None
+) -> IngestReport:
+    """Read log files into the lake; see `pipesim.ingest.ingest`."""
+    return ingest(lake, paths, find_source(source, mapping, time_zone))
+
+
+def fit_workload(lake: Lake, config: FitConfig) -> Fitted:
+    """Fit a workload model to everything observed, store it and make it the current one.
+
+    Raises:
+        EmptyTraceError: If nothing was ingested.
+    """
+    begun = time.perf_counter()
+    model = fit(lake.load_observed(), config)
+    with lake.transaction() as tx:
+        tx.stage(lake.models / f"{model.id}.json").write_text(model.to_json(), encoding="utf-8")
+        tx.write_json({"current": model.id}, lake.models / "current.json")
+    return Fitted(model.id, model.provenance.task_runs, len(model.durations), round(time.perf_counter() - begun, 3))
+
+
+def load_model(lake: Lake, name: str | None = None) -> WorkloadModel:
+    """Return a stored workload model, by default the current one.
+
+    Raises:
+        RequestError: If there is none.
+    """
+    name = name or lake.current(lake.models)
+    path = lake.models / f"{name}.json"
+    if name is None or not path.is_file():
+        raise RequestError(
+            "there is no workload model yet" if name is None else f"there is no workload model {name!r}",
+            where=str(lake.models),
+            remedy="fit one with `pipesim fit`",
+        )
+    return WorkloadModel.from_json(path.read_text(encoding="utf-8"))
+
+
+def synthesize_trace(lake: Lake, config: SynthesisConfig) -> Synthesized:
+    """Draw a synthetic trace from the current model, store it and make it the current one.
+
+    Raises:
+        RequestError: If there is no model, or the configuration is out of range.
+    """
+    begun = time.perf_counter()
+    model = load_model(lake)
+    trace = synthesize(model, config)
+    lake.save_synthetic(trace, {"model": model.id, "config": config.model_dump(mode="json")})
+    return Synthesized(trace.name, trace.pipeline_runs.height, count_tasks(trace), round(time.perf_counter() - begun, 3))
+
+
+def count_tasks(trace: Trace) -> int:
+    """Return the number of tasks of a trace; the attempts of one task count once."""
+    return int(trace.task_runs.select("run_id", "task_id").n_unique()) if trace.task_runs.height else 0
