@@ -20,7 +20,7 @@ LOCKS = {"demo": "requirements.lock", "test": "requirements-dev.lock"}
 
 def main() -> int:
     """Install what a command needs, then run it with the arguments that follow its name."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - it is here that an older Python must be told
         print("pipesim needs Python 3.11 or newer; this is", sys.version.split()[0], file=sys.stderr)
         return 2
     if len(sys.argv) < 2 or sys.argv[1] not in LOCKS:

@@ -78,12 +78,9 @@ def ingest(
     if counts["quarantined"]:
         _say(f"{counts['quarantined']} lines are in quarantine: pipesim sql 'FROM quarantine.quarantine'")
     rows = ", ".join(f"{n:,} {table}" for table, n in counts["rows"].items()) or "none"
-    _print(
-        counts,
-        as_json,
-        f"{counts['lines']:,} lines of {counts['files']} files: {counts['valid']:,} valid, "
-        f"{counts['duplicates']:,} duplicates, {counts['quarantined']:,} quarantined, {counts['blank_or_header']:,} blank or header\nrows: {rows}",
-    )
+    classes = ("valid", "duplicates", "quarantined", "blank_or_header")
+    fates = ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in classes)
+    _print(counts, as_json, f"{counts['lines']:,} lines of {counts['files']} files: {fates}\nrows: {rows}")
 
 
 @app.command()

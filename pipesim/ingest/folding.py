@@ -12,7 +12,8 @@ import duckdb
 
 from pipesim.catalog import quote
 from pipesim.ingest.sources.base import quote_name
-from pipesim.ingest.staging import Staging, rule_reason
+from pipesim.ingest.staging import Staging
+from pipesim.ingest.statements import rule_reason
 from pipesim.lake import Lake
 from pipesim.schema import TERMINAL_STATUSES, TRACE_TABLES, Table, Type, with_provenance
 
@@ -45,13 +46,16 @@ def fold(staging: Staging, lake: Lake, table: Table) -> Folded:
     con.execute(f"CREATE OR REPLACE TEMP TABLE superseded_{name} AS SELECT {key} FROM existing WHERE false")
     columns = ", ".join(quote_name(c.name) for c in table.columns)
     single = f"SELECT {columns}, file_no, line FROM staged_{name}"
-    if staging.count("again") == 0:
-        rows = single
-    else:
+    if earlier := staging.finals.get(name):
+        con.execute(f"DROP {earlier} final_{name}")
+    # Where no key repeats, which is most logs, the rows are the staged ones and need no copy.
+    staging.finals[name] = kind = "TABLE" if staging.count("again") else "VIEW"
+    rows = single
+    if kind == "TABLE":
         _fold_repeated(con, table)
         rows = f"{single} ANTI JOIN again USING ({key}) UNION ALL SELECT {columns}, file_no, line FROM folded WHERE changed"
         con.execute(f"INSERT INTO superseded_{name} SELECT {key} FROM folded WHERE changed AND known")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE final_{name} AS SELECT * REPLACE ({_completed(con, table)}) FROM ({rows})")
+    con.execute(f"CREATE TEMP {kind} final_{name} AS SELECT * REPLACE ({_completed(con, table)}) FROM ({rows})")
     return Folded(name, staging.count(f"superseded_{name}"))
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipesim.ingest.files import LogFile, open_decompressed
 
 #: A batch is about this many bytes: large enough to vectorise, small enough to bound memory.
-BATCH_BYTES = 32 << 20
+BATCH_BYTES = 96 << 20
 #: A longer line is no record of a log; its beginning is quarantined.
 MAX_LINE_BYTES = 8 << 20
 #: How much of a refused line is kept.

@@ -125,7 +125,7 @@ def _load(lake: Lake, files: list[LogFile], source: Source) -> list[FileAccount]
         superseded = _fold_all(staging, lake)
         _fetch_raw(staging, files)
         _account(con, accounts)
-        store(tx, lake, con, accounts, source.name, ingest_id, superseded)
+        store(tx, lake, con, accounts, source.name, ingest_id, superseded, staging.reordered())
         incomplete = _count(con, "SELECT count(*) FROM rejected WHERE stage = 'reference'") > 0
         manifest = {
             "ingest_id": ingest_id,
@@ -219,7 +219,9 @@ def _lines_of(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: list[int]) 
     found: list[str] = []
     for batch in read_lines(file):
         inside = lines[(lines >= batch.first) & (lines < batch.first + len(batch))] - batch.first
-        found += [text.rstrip("\r\n")[:RAW_CHARACTERS] for text in batch.text.take(pa.array(inside)).to_pylist()]
+        found += [
+            text.rstrip("\r\n")[:RAW_CHARACTERS] for text in batch.text.take(pa.array(inside.tolist(), pa.int64())).to_pylist()
+        ]
     return pa.table({"line": wanted, "raw": found})
 
 

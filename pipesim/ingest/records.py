@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -22,9 +23,9 @@ from pipesim.errors import FileError
 from pipesim.ingest.files import LogFile
 from pipesim.ingest.lines import RAW_CHARACTERS, BadLine, LineBatch, read_lines
 from pipesim.ingest.sources.base import quote_name
+from pipesim.ingest.statements import LINE_END
 
 _DELIMITERS = ",;\t|"
-LINE_END = "chr(13) || chr(10)"
 #: How many lines of a batch are looked at for fields that nothing reads.
 _SAMPLE = 1000
 _SCAN_PIECES = 8
@@ -82,7 +83,7 @@ def field_names(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[
 
 
 def _read_json(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[str]) -> Iterator[Records]:
-    for batch in read_lines(file):
+    for batch in _ahead(read_lines(file)):
         con.register("raw_lines", _numbered(batch))
         source = "raw_lines"
         bad = [("read", line) for line in batch.bad]
@@ -102,6 +103,15 @@ def _read_json(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[s
         con.unregister("raw_lines")
 
 
+def _ahead(batches: Iterator[LineBatch]) -> Iterator[LineBatch]:
+    """Read one batch ahead in a thread: reading, decompressing and the database all run outside Python's lock."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
+
+
 def _json_select(source: str, fields: Sequence[str]) -> str:
     if not fields:
         return f'SELECT line AS "#line", text AS "#text" FROM {source}'
@@ -111,7 +121,10 @@ def _json_select(source: str, fields: Sequence[str]) -> str:
 
 def _numbered(batch: LineBatch) -> pa.Table:
     """Return the lines with their numbers, in as many pieces as let several threads scan them."""
-    whole = pa.table({"line": np.arange(batch.first, batch.first + len(batch)), "text": batch.text})
+    numbers = np.arange(batch.first, batch.first + len(batch), dtype=np.int64)
+    # Arrow's own conversion of a numpy array would import pandas, which costs a second.
+    lines = pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
+    whole = pa.table({"line": lines, "text": batch.text})
     step = max(1, -(-len(whole) // _SCAN_PIECES))
     return pa.concat_tables([whole.slice(start, step) for start in range(0, len(whole), step)])
 
@@ -146,7 +159,7 @@ class _Header:
 def _read_csv(con: duckdb.DuckDBPyConnection, file: LogFile) -> Iterator[Records]:
     header = _Header.read(file)
     width = len(header.names)
-    for batch in read_lines(file):
+    for batch in _ahead(read_lines(file)):
         frame = pl.DataFrame({"text": pl.Series(pl.from_arrow(batch.text)).str.strip_chars_end("\r\n")})
         frame = frame.with_row_index("line", batch.first).with_columns(pl.col("line").cast(pl.Int64))
         content = frame.filter(pl.col("text").str.strip_chars() != "", pl.col("line") != header.line)

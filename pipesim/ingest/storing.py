@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import duckdb
-import pyarrow as pa
+import polars as pl
 
 from pipesim.catalog import quote
 from pipesim.ingest.sources.base import quote_name
@@ -26,6 +26,7 @@ def store(
     source: str,
     ingest_id: str,
     superseded: dict[str, int],
+    folded: frozenset[str],
 ) -> None:
     """Stage all files of an ingest for the transaction's commit.
 
@@ -37,15 +38,18 @@ def store(
         source: The log format's name.
         ingest_id: The ingest's identifier.
         superseded: How many rows of the lake each table replaces.
+        folded: The tables whose rows are no longer in the order of the lines.
     """
-    con.register("files", pa.table({"file_no": range(len(accounts)), "source_file": [a.file for a in accounts]}))
+    con.register("files", pl.DataFrame({"source_file": [a.file for a in accounts]}).with_row_index("file_no").to_arrow())
     for name, table in TRACE_TABLES.items():
         columns = ", ".join(quote_name(c.name) for c in table.columns)
+        # What was not folded stands in the order of the lines already.
+        order = " ORDER BY file_no, line" if name in folded else ""
         if _any(con, f"final_{name}"):
             con.execute(
                 f"COPY (SELECT {columns}, {quote(source)} AS source, source_file, line AS source_line, "
                 f"{quote(ingest_id)} AS ingest_id "
-                f"FROM final_{name} JOIN files USING (file_no) ORDER BY file_no, line) "
+                f"FROM final_{name} JOIN files USING (file_no){order}) "
                 f"TO {quote(str(tx.stage(lake.observed_file(name, ingest_id))))} {_PARQUET}"
             ).fetchall()
         if superseded.get(name):

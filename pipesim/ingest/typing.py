@@ -53,6 +53,8 @@ def typed(column: Column, field: Field, zone: str) -> Typed:
         value = _value(column, field, raw_name, zone)
         if column.type in (Type.INTEGER, Type.NUMBER) and column.name not in SIGNED:
             value, damaged = f"nullif({value}, {-field.scale!r})", _unless_minus_one(damaged, raw_name)
+        if column.type is Type.INSTANT:
+            damaged = f'({damaged} OR coalesce(NOT isfinite("{column.name}"), false))'
     return Typed(column, f"CAST({field.sql} AS VARCHAR)", value, damaged)
 
 
@@ -65,6 +67,9 @@ def _value(column: Column, field: Field, raw: str, zone: str) -> str:
         words = field.words or {word.lower(): word for word in column.values}
         table = ", ".join(f"{quote(raw_word)}: {quote(word)}" for raw_word, word in words.items())
         word = f"(MAP {{{table}}})[replace(replace(lower({raw}), ' ', '_'), '-', '_')]"
+        # Most logs use few words, most often the canonical ones, for which comparing is cheaper than looking up.
+        exact = " ".join(f"WHEN {quote(canonical)} THEN {quote(canonical)}" for canonical in column.values)
+        word = f"CASE {raw} {exact} ELSE {word} END"
         if column.name == "task_type":
             # A kind of work that pipesim has no word for is still work; the log's own word stays in raw_type.
             return f"CASE WHEN {raw} <> '' THEN coalesce({word}, 'other') END"
@@ -90,14 +95,16 @@ def instant(raw: str, time_format: str, zone: str) -> str:
         ticks = f"try_cast({raw} AS DOUBLE) * {_EPOCHS[time_format]}"
         return f"CASE WHEN abs({ticks}) < 9e18 THEN make_timestamp(CAST(round({ticks}) AS BIGINT)) END"
     if time_format == "iso":
-        utc = f"timezone('UTC', try_cast({raw} AS TIMESTAMPTZ))"
+        # A cast to TIMESTAMP would ignore an offset; for Z, which has none, it is the cheaper one.
+        named_utc = f"try_cast({raw} AS TIMESTAMP)"
+        utc = f"CASE WHEN ends_with({raw}, 'Z') THEN {named_utc} ELSE timezone('UTC', try_cast({raw} AS TIMESTAMPTZ)) END"
         if zone == "UTC":
-            return f"CASE WHEN isfinite({utc}) THEN {utc} END"
+            return utc
         local = f"try_cast({raw} AS TIMESTAMP)"
         named = f"regexp_matches({raw}, {quote(NAMED_ZONE)})"
         # The session's zone is the log's. An hour that the clock skipped comes back changed from a round trip.
         kept = f"({named} OR timezone({quote(zone)}, timezone({quote(zone)}, {local})) = {local})"
-        return f"CASE WHEN isfinite({utc}) AND {kept} THEN {utc} END"
+        return f"CASE WHEN {kept} THEN {utc} END"
     local = f"try_strptime({raw}, {quote(time_format)})"
     utc = f"timezone('UTC', timezone({quote(zone)}, {local}))"
     return f"CASE WHEN timezone({quote(zone)}, timezone({quote(zone)}, {local})) = {local} THEN {utc} END"

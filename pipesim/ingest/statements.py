@@ -1,0 +1,120 @@
+"""The SQL that turns the records of a source into typed, checked rows of a canonical table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from pipesim.catalog import quote
+from pipesim.ingest.sources.base import Projection, quote_name
+from pipesim.ingest.typing import Typed, instant, typed
+from pipesim.schema import TRACE_TABLES, Column, Rule, Table, Type
+
+#: What a physical line may end in.
+LINE_END = "chr(13) || chr(10)"
+
+
+@dataclass(frozen=True)
+class Statements:
+    """How one projection is carried out.
+
+    Args:
+        table: The canonical table.
+        where: Which records hold a row.
+        fields: The fields of a record that are read.
+        rows: Given a relation of records and the number of their file, the SELECT of the staged rows.
+        reasons: SQL for the reasons why a row is refused, a list over a staged row joined with `raws`.
+        raws: Select items, each led by a comma, for the raw values that `reasons` shows.
+    """
+
+    table: Table
+    where: str
+    fields: tuple[str, ...]
+    raws: str
+    reasons: str
+    _values: str
+    _place: str
+    _good: str
+
+    def rows(self, source: str, file_no: int) -> str:
+        """Return the SELECT of the staged rows of the records in `source`."""
+        columns = ", ".join(quote_name(c.name) for c in self.table.columns)
+        return (
+            f'SELECT {columns}, {file_no}, line, line_hash, event_at, {self._good} AS "#good" '
+            f"FROM (SELECT {self._values}, {self._place}, * FROM (SELECT *{self.raws} FROM {source}))"
+        )
+
+
+def statements(projection: Projection, fields: Sequence[str], zone: str) -> Statements:
+    """Return the SQL of a projection over records with some fields, whose instants without a zone are of `zone`."""
+    table = TRACE_TABLES[projection.table]
+    given = {name: typed(table.by_name[name], field, zone) for name, field in projection.fields.items()}
+    at = projection.event_at
+    event = instant(at.sql, at.time_format, zone) if at else "NULL"
+    # Rows that cannot be told apart by an identifier are named by their bytes: that hash must never change.
+    line_hash = f'md5_number_lower(rtrim("#text", {LINE_END}))' if projection.identify else 'hash("#text")'
+    rules = _early_rules(table, given, projection)
+    return Statements(
+        table,
+        projection.where,
+        tuple(used_fields(fields, [projection.where, event, *(t.raw for t in given.values())])),
+        "".join(f", {t.raw} AS {quote_name('raw ' + name)}" for name, t in given.items()),
+        ", ".join([*(_type_reason(t) for t in given.values()), *(rule_reason(table, r) for r in rules)]),
+        ", ".join(f"{_value(table, c.name, given)} AS {quote_name(c.name)}" for c in table.columns),
+        f'"#line" AS line, {line_hash} AS line_hash, {event} AS event_at',
+        " AND ".join([*(f"NOT ({t.damaged})" for t in given.values()), *(f"(({r.sql}) IS NOT FALSE)" for r in rules)]),
+    )
+
+
+def used_fields(fields: Sequence[str], expressions: Sequence[str]) -> list[str]:
+    """Return the fields that SQL expressions name."""
+    text = " ".join(expressions)
+    return [name for name in fields if quote_name(name) in text]
+
+
+def rule_reason(table: Table, rule: Rule) -> str:
+    """Return SQL for why a row breaks a rule: a struct of stage, rule and detail, or NULL where it keeps it."""
+    names = [n for n in dict.fromkeys(re.findall(r'"(\w+)"', rule.sql)) if n in table.by_name]
+    values = " || ', ' || ".join(f"'{n} ' || coalesce(left(CAST({quote_name(n)} AS VARCHAR), 200), 'NULL')" for n in names)
+    detail = f"{quote(rule.doc + ': ')} || {values}"
+    return f"CASE WHEN ({rule.sql}) IS FALSE THEN {{'stage': 'rule', 'rule': {quote(rule.name)}, 'detail': {detail}}} END"
+
+
+def _early_rules(table: Table, given: Mapping[str, Typed], projection: Projection) -> list[Rule]:
+    """Return the rules that a record can be held to before it is folded with others of its key."""
+    closed = {_unknown_word(c) for c in table.columns if c.values}  # their typed values are legal by construction
+    rules = [r for r in table.rules if not r.whole and r.name not in closed]
+    if projection.identify:
+        rules = [r for r in rules if r.name != "no_run_id"]
+    keys = {f"no_{k}": given[k] for k in table.key if k in given}
+    # What cannot be read is told as such, not as missing.
+    return [replace(r, sql=f"({r.sql} OR {keys[r.name].damaged})") if r.name in keys else r for r in rules]
+
+
+def _value(table: Table, name: str, given: Mapping[str, Typed]) -> str:
+    if name in given:
+        value = given[name].value
+        return f"CASE WHEN {quote_name('raw ' + name)} IS NULL THEN 1 ELSE {value} END" if name == "attempt" else value
+    return "1" if name == "attempt" else f"NULL::{table.by_name[name].type.sql}"
+
+
+def _type_reason(t: Typed) -> str:
+    raw = quote_name("raw " + t.column.name)
+    rule = f"{t.column.name}_not_{_TYPE_NAMES[t.column.type]}"
+    stage, rule = ("rule", _unknown_word(t.column)) if t.column.values else ("type", rule)
+    detail = f"{quote(t.column.name + ': ')} || left({raw}, 200)"
+    return f"CASE WHEN {t.damaged} THEN {{'stage': '{stage}', 'rule': '{rule}', 'detail': {detail}}} END"
+
+
+def _unknown_word(column: Column) -> str:
+    return "unmapped_status" if column.name == "status" else f"unknown_{column.name}"
+
+
+_TYPE_NAMES = {
+    Type.STRING: "text",
+    Type.INTEGER: "an_integer",
+    Type.NUMBER: "a_number",
+    Type.BOOLEAN: "a_boolean",
+    Type.INSTANT: "an_instant",
+}

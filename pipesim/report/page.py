@@ -1,0 +1,207 @@
+"""The page: the figures, the key figures and what they were made from, in one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from markupsafe import Markup
+
+from pipesim import __version__
+from pipesim.analytics import trace_manifests
+from pipesim.lake import Lake, safe_name
+from pipesim.report.data import ReportData, Series, open_data
+from pipesim.report.figure import MISSING, Figure, Note
+
+_TABLE_ROWS = 100
+_FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows as they stand in the page, and how many there are in all."""
+
+    heads: list[str]
+    rows: list[list[Any]]
+    total: int
+
+
+def write_report(lake: Lake, name: str = "report") -> Path:
+    """Write the report on everything in the lake: one HTML file that opens anywhere, without a network.
+
+    Equal lakes give equal bytes.
+
+    Args:
+        lake: The store.
+        name: The report becomes `reports/<name>.html`, and what it was made from `reports/<name>.json`.
+
+    Returns:
+        The path of the HTML file.
+
+    Raises:
+        RequestError: If the name cannot be a file's name.
+        WorkError: If an analytics query that the report needs is wrong.
+    """
+    target = lake.reports / f"{safe_name(name, 'report')}.html"
+    with open_data(lake) as data:
+        page = render(data, lake)
+    manifest = {"kind": "report", "name": name, "inputs": trace_manifests(lake), "pipesim": __version__}
+    with lake.transaction() as tx:
+        tx.stage(target).write_text(page, encoding="utf-8", newline="\n")
+        tx.write_json(manifest, target.with_suffix(".json"))
+    return target
+
+
+def render(data: ReportData, lake: Lake) -> str:
+    """Return the page as text."""
+    import jinja2
+    import vl_convert
+
+    from pipesim.report.figures import FIGURES
+    from pipesim.report.marks import CONFIG, PICK
+
+    source = resources.files("pipesim.report").joinpath("page.html").read_text(encoding="utf-8")
+    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
+    notes = [note for origin, note in MISSING.items() if not data.has(origin)]
+    if data.left_out:
+        notes.append(Note(f"The charts have room for fewer scenarios than there are; left out: {', '.join(data.left_out)}."))
+    return template.render(
+        title="pipesim report",
+        summary=_summary(data),
+        facts=[{"label": one.label, "text": _fact(data, one)} for one in data.series],
+        notes=notes,
+        key_figures=_key_figures(data),
+        sections=[_section(name, make(data)) for name, make in FIGURES.items()],
+        manifests=_manifests(data, lake),
+        runtime=_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")),
+        config=_json({**CONFIG, "font": _FONT, "legend": {"disable": True}}),
+        pick=PICK,
+    )
+
+
+def _section(name: str, figure: Figure) -> dict[str, Any]:
+    alt = f"{figure.caption.alt} Traces: {', '.join(one.label for one in figure.series)}."
+    frame = _as_text(figure.rows)
+    return {
+        "name": name,
+        "figure": figure,
+        "alt": alt,
+        "panels": [
+            {"title": panel.title, "spec": _json(panel.chart.properties(description=alt).to_dict())} for panel in figure.panels
+        ],
+        "csv": _csv(frame),
+        "table": Table(
+            [c.replace("_", " ") for c in frame.columns], [list(r) for r in frame.head(_TABLE_ROWS).rows()], len(frame)
+        ),
+    }
+
+
+def _summary(data: ReportData) -> str:
+    if not data.series:
+        return "There is nothing to report on yet."
+    scenarios = [one.label for one in data.series if one.origin == "simulated"]
+    parts = {"observed": "what the logs show", "synthetic": "the synthetic trace made from the fitted workload model"}
+    said = [text for origin, text in parts.items() if data.has(origin)]
+    if scenarios:
+        said.append(f"{len(scenarios)} simulated scenario{'s' if len(scenarios) > 1 else ''}")
+    listed = " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+    return f"This report {'compares' if len(said) > 1 else 'shows'} {listed}."
+
+
+def _fact(data: ReportData, one: Series) -> str:
+    runs, tasks, replications = data.con.execute(
+        "SELECT max(runs), max(tasks), count(*) FROM analytics.scenario_summary WHERE origin = ? AND trace = ?",
+        [one.origin, one.trace],
+    ).fetchall()[0]
+    first, last = data.con.execute(
+        "SELECT min(hour), max(hour) FROM analytics.arrivals_by_hour WHERE origin = ? AND trace = ?", [one.origin, one.trace]
+    ).fetchall()[0]
+    text = f"{runs:,} pipeline runs with {tasks:,} tasks"
+    if first is not None:
+        text += f", submitted from {first.day} {first:%b %Y} to {last.day} {last:%b %Y}"
+    if one.origin == "observed":
+        files, sources = data.con.execute(
+            "SELECT count(DISTINCT source_file), string_agg(DISTINCT source, ', ' ORDER BY source) FROM observed.pipeline_runs"
+        ).fetchall()[0]
+        text += f", read from {files:,} log file{'s' if files > 1 else ''} ({sources})"
+    elif one.origin == "synthetic":
+        text += f", stored as {one.trace}"
+    else:
+        text += f", simulated with {replications:,} replication{'s' if replications > 1 else ''}"
+    return text
+
+
+_KEY_FIGURES = {
+    "Replications": ("count(*)", "count"),
+    "Runs": ("avg(runs)", "count"),
+    "Tasks": ("avg(tasks)", "count"),
+    "Failed attempts": ("avg(failed_attempts)", "count"),
+    "Mean wait": ("avg(mean_wait_s)", "time"),
+    "Median wait": ("avg(p50_wait_s)", "time"),
+    "95 % wait": ("avg(p95_wait_s)", "time"),
+    "99 % wait": ("avg(p99_wait_s)", "time"),
+    "Mean completion": ("avg(mean_jct_s)", "time"),
+    "95 % completion": ("avg(p95_jct_s)", "time"),
+    "Makespan": ("avg(makespan_s)", "time"),
+    "GPU-hours": ("avg(gpu_hours)", "count"),
+}
+
+
+def _key_figures(data: ReportData) -> dict[str, Any]:
+    columns = ", ".join(sql for sql, _ in _KEY_FIGURES.values())
+    found = data.con.execute(
+        f"SELECT series, {columns} FROM analytics.scenario_summary JOIN report_series USING (origin, trace) "
+        "GROUP BY position, series ORDER BY position"
+    ).fetchall()
+    kinds = [kind for _, kind in _KEY_FIGURES.values()]
+    rows = [[label, *(_human(v, kind) for v, kind in zip(values, kinds, strict=True))] for label, *values in found]
+    whole = data.rows("SELECT * FROM analytics.scenario_summary ORDER BY origin, trace, replication")
+    return {"heads": ["Trace", *_KEY_FIGURES], "rows": rows, "csv": _csv(_as_text(whole))}
+
+
+def _human(value: float | None, kind: str) -> str:
+    if value is None:
+        return "-"
+    if kind == "count":
+        return f"{value:,.0f}"
+    units = ((86_400 * 2, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "min"))
+    for least, unit, word in units:
+        if value >= least:
+            return f"{value / unit:,.1f} {word}"
+    return f"{value:.1f} s"
+
+
+def _manifests(data: ReportData, lake: Lake) -> list[dict[str, str]]:
+    files = {
+        one.label: lake.synthetic_folder(one.trace) / "manifest.json"
+        if one.origin == "synthetic"
+        else lake.simulated_folder("manifests", one.trace, min(lake.replications(one.trace), default=0)) / "manifest.json"
+        for one in data.series
+        if one.origin != "observed"
+    }
+    return [{"label": label, "text": file.read_text(encoding="utf-8")} for label, file in files.items() if file.is_file()]
+
+
+def _as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(pl.col(pl.Datetime).dt.strftime("%Y-%m-%dT%H:%M:%S"))
+
+
+def _csv(frame: pl.DataFrame) -> str:
+    return "data:text/csv;charset=utf-8;base64," + base64.b64encode(frame.write_csv().encode()).decode()
+
+
+def _json(value: Any) -> Markup:
+    """Return a value as JSON that may stand inside a script element, whatever names it holds."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    escapes = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+    return Markup(text.translate({ord(character): escape for character, escape in escapes.items()}))
+
+
+def _script(source: str) -> Markup:
+    """Return the Vega runtime for a script element; it must not hold what would end the element."""
+    return Markup(source.replace("</script", "<\\/script").replace("<!--", "<\\!--"))

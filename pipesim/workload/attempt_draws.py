@@ -1,0 +1,144 @@
+"""Drawing attempts: demands, outcomes, retries, durations and bytes of every task of a synthetic trace."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from pipesim.streams import stream
+from pipesim.workload.draws import Indices, grouped_choice
+from pipesim.workload.laws import Floats, Law
+from pipesim.workload.model import WorkloadModel
+from pipesim.workload.quantities import correlated
+from pipesim.workload.tasks import DEMAND, Kind
+
+
+def draw_attempts(model: WorkloadModel, kind: Indices, data: Floats, seed: int) -> pl.DataFrame:
+    """Return one row an attempt, ordered by task and attempt.
+
+    Args:
+        model: The workload model.
+        kind: For each task to draw, its kind (index into the model's).
+        data: For each task, the standard normal number that says how much data it reads for its kind.
+        seed: Root seed.
+
+    Returns:
+        task (index into `kind`), attempt, status, final (no attempt follows), the demand columns, duration_s, read_bytes
+        and written_bytes.
+    """
+    demands, entry = _draw_demands(model.kinds, kind, seed)
+    task, attempt, outcome, final = _draw_outcomes(model.kinds, kind, seed)
+    cell = _cell_of_demand(model)[entry]
+    duration, read, written = _draw_quantities(model, kind[task], data[task], cell[task], outcome, seed)
+    statuses = pl.Series([o.status for k in model.kinds for o in k.outcomes], dtype=pl.String)
+    return pl.DataFrame(
+        [
+            pl.Series("task", task),
+            pl.Series("attempt", attempt),
+            statuses[outcome].alias("status"),
+            pl.Series("final", final),
+            *demands[entry[task]].iter_columns(),
+            pl.Series("duration_s", duration),
+            _whole("read_bytes", read),
+            _whole("written_bytes", written),
+        ]
+    )
+
+
+def kind_of_node(kinds: tuple[Kind, ...], nodes: pl.DataFrame) -> Indices:
+    """Return the kind of each task of the shapes (`structure.task_columns`)."""
+    index = {(kind.task_type, kind.framework): i for i, kind in enumerate(kinds)}
+    return np.array([index[pair] for pair in nodes.select("task_type", "framework").iter_rows()], dtype=np.int64)
+
+
+def _draw_demands(kinds: tuple[Kind, ...], kind: Indices, seed: int) -> tuple[pl.DataFrame, Indices]:
+    """Return all kinds' demand combinations one after the other, and the row of each task."""
+    types = {
+        "gpus": pl.Float64(),
+        "cpu_cores": pl.Float64(),
+        "memory_bytes": pl.Int64(),
+        "gpu_type": pl.String(),
+        "pool": pl.String(),
+    }
+    table = pl.DataFrame({c: [v for k in kinds for v in getattr(k.demands, c)] for c in DEMAND}, schema=types)
+    owner = np.repeat(np.arange(len(kinds)), [len(k.demands.tasks) for k in kinds])
+    weights = np.array([w for k in kinds for w in k.demands.tasks])
+    choose = grouped_choice(owner, weights, len(kinds))
+    return table, choose(kind, stream(seed, "demands").random(len(kind)))
+
+
+def _cell_of_demand(model: WorkloadModel) -> Indices:
+    """Return the duration cell whose law each demand combination draws from."""
+    leaf = {(c.task_type, c.framework, c.size): c.uses for c in model.durations if c.level == "size"}
+    return np.array([leaf[k.task_type, k.framework, size] for k in model.kinds for size in k.demands.size], dtype=np.int64)
+
+
+def _draw_outcomes(kinds: tuple[Kind, ...], kind: Indices, seed: int) -> tuple[Indices, Indices, Indices, NDArray[np.bool_]]:
+    """Return every attempt's task, number, outcome (index into all kinds' outcomes) and whether it is the last.
+
+    An attempt that fails is followed by another with the fitted probability, until the most that were seen.
+    """
+    owner = np.repeat(np.arange(len(kinds)), [len(k.outcomes) for k in kinds])
+    choose = grouped_choice(owner, np.array([o.probability for k in kinds for o in k.outcomes]), len(kinds))
+    retry = np.array([o.retry for k in kinds for o in k.outcomes])
+    most = np.array([k.max_attempts for k in kinds])
+    task = np.arange(len(kind))
+    tasks, numbers, outcomes, finals = [], [], [], []
+    for number in range(1, int(most.max()) + 1):
+        rng = stream(seed, "outcomes", number)
+        outcome = choose(kind[task], rng.random(len(task)))
+        again = (rng.random(len(task)) < retry[outcome]) & (number < most[kind[task]])
+        tasks.append(task)
+        numbers.append(np.full(len(task), number))
+        outcomes.append(outcome)
+        finals.append(~again)
+        task = task[again]
+        if not len(task):
+            break
+    joined = np.concatenate(tasks)
+    order = np.argsort(joined, kind="stable")
+    return joined[order], np.concatenate(numbers)[order], np.concatenate(outcomes)[order], np.concatenate(finals)[order]
+
+
+def _draw_quantities(
+    model: WorkloadModel, kind: Indices, data: Floats, cell: Indices, outcome: Indices, seed: int
+) -> tuple[Floats, Floats, Floats]:
+    """Return each attempt's seconds, bytes read and bytes written; NaN where the log would not say.
+
+    The three share a Gaussian copula. The data read belong to the task, so all its attempts read the same. An unsuccessful
+    attempt's seconds come from the law of its outcome instead of its cell's.
+    """
+    seconds_u = np.empty(len(kind))
+    read, written = np.full(len(kind), np.nan), np.full(len(kind), np.nan)
+    for i, rows in _groups(kind, len(model.kinds)):
+        k = model.kinds[i]
+        rng = stream(seed, "durations", k.name)
+        if k.read.law is None and k.written.law is None:
+            seconds_u[rows] = rng.random(len(rows))
+            continue
+        u = correlated(data[rows], rng.standard_normal((2, len(rows))), k.correlation)
+        known = stream(seed, "bytes", k.name).random(len(rows))
+        read[rows], seconds_u[rows], written[rows] = k.read.draw(u[0], known), u[1], k.written.draw(u[2], known)
+
+    held = [o.held for k in model.kinds for o in k.outcomes]
+    ends_early = np.array([law is not None for law in held])[outcome]
+    laws: list[Law | None] = [*(c.choice.law if c.choice else None for c in model.durations), *held]
+    seconds = np.empty(len(kind))
+    for i, rows in _groups(np.where(ends_early, len(model.durations) + outcome, cell), len(laws)):
+        law = laws[i]
+        assert law is not None, "every attempt draws from a cell or an outcome that has a law"
+        seconds[rows] = law.quantile(seconds_u[rows])
+    return seconds, read, written
+
+
+def _groups(label: Indices, groups: int) -> list[tuple[int, Indices]]:
+    """Return the row numbers of each group that has rows."""
+    order = np.argsort(label.astype(np.int16) if groups < 2**15 else label, kind="stable")
+    ends = np.cumsum(np.bincount(label, minlength=groups))
+    return [(i, order[b:e]) for i, (b, e) in enumerate(zip([0, *ends[:-1]], ends, strict=True)) if e > b]
+
+
+def _whole(name: str, values: Floats) -> pl.Series:
+    """Return the column as integers, NULL for NaN."""
+    return pl.Series(name, values).fill_nan(None).cast(pl.Int64)

@@ -1,0 +1,107 @@
+"""Fitting: learn a workload model from a trace."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipesim.errors import EmptyTraceError, RequestError
+from pipesim.streams import stream
+from pipesim.trace import Trace
+from pipesim.workload.arrival_fit import Streams, fit_hour_of_week, fit_poisson
+from pipesim.workload.arrivals import ArrivalModel, microseconds
+from pipesim.workload.assets import fit_assets
+from pipesim.workload.attempts import prepare
+from pipesim.workload.durations import fit_durations
+from pipesim.workload.law_choice import LawChoice
+from pipesim.workload.marks import fit_marks
+from pipesim.workload.model import Provenance, Window, WorkloadModel
+from pipesim.workload.structure import fit_structure
+from pipesim.workload.tasks import fit_kinds
+
+
+class FitConfig(BaseModel):
+    """How to fit.
+
+    Args:
+        arrivals: `hour-of-week`, 168 renewal laws, or `poisson`, one rate.
+        seed: Root seed of the subsamples on which families are fitted and judged.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    arrivals: Literal["hour-of-week", "poisson"] = "hour-of-week"
+    seed: int = Field(default=0, ge=0)
+
+
+def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
+    """Return the workload model of a trace. The trace and the configuration determine it to the byte.
+
+    Raises:
+        EmptyTraceError: If the trace has no runs or no tasks.
+        RequestError: If no run says when it was submitted, no attempt ended with a duration, or dependencies form a cycle.
+    """
+    config = config or FitConfig()
+    if trace.pipeline_runs.is_empty() or trace.task_runs.is_empty():
+        raise EmptyTraceError(
+            "the trace has no pipeline runs with tasks to learn from", where=trace.name, remedy="ingest a log first"
+        )
+    attempts = prepare(trace)
+    if attempts.is_empty():
+        raise EmptyTraceError("no task of the trace belongs to one of its runs", where="task_runs.run_id")
+    runs = trace.pipeline_runs.sort("submitted_at", "run_id", nulls_last=True)
+    structure, structure_notes = fit_structure(trace)
+    with_shape = runs.filter(pl.col("pipeline_name").is_in(structure.pipelines))
+    submitted = with_shape["submitted_at"].drop_nulls()
+    if submitted.is_empty():
+        raise RequestError(
+            "no run says when it was submitted, so there are no arrivals to learn from",
+            where="pipeline_runs.submitted_at",
+            remedy="map a column of the log to submitted_at",
+        )
+    streams = partial(stream, config.seed)
+    end = max(submitted[-1], runs["observed_until"].max())
+    durations, duration_notes = fit_durations(attempts, streams)
+    arrivals, gaps, arrival_notes = _arrivals(config, submitted, microseconds(end), streams)
+    notes = [*_left_out(runs, with_shape), *arrival_notes, *structure_notes, *duration_notes]
+    return WorkloadModel(
+        window=Window(start=submitted[0], end=end),
+        arrivals=arrivals,
+        arrival_gaps=gaps,
+        marks=fit_marks(with_shape, structure.pipelines),
+        structure=structure,
+        durations=durations,
+        kinds=fit_kinds(attempts, trace["task_io"]),
+        assets=fit_assets(trace),
+        provenance=Provenance(
+            arrivals=config.arrivals,
+            seed=config.seed,
+            pipeline_runs=runs.height,
+            task_runs=trace.task_runs.height,
+            notes=tuple(notes),
+        ),
+    )
+
+
+def _arrivals(
+    config: FitConfig, submitted: pl.Series, observed_until: int, streams: Streams
+) -> tuple[ArrivalModel, LawChoice | None, list[str]]:
+    instants = submitted.dt.epoch("us").to_numpy().astype(np.int64)
+    if config.arrivals == "poisson":
+        model, notes = fit_poisson(instants, observed_until)
+        return model, None, notes
+    return fit_hour_of_week(instants, observed_until, streams)
+
+
+def _left_out(runs: pl.DataFrame, with_shape: pl.DataFrame) -> list[str]:
+    """Say what of the runs the model cannot use."""
+    notes = []
+    if without := runs.height - with_shape.height:
+        notes.append(f"structure: {without} runs belong to pipelines of which no run has a task; left out")
+    if unknown := with_shape["submitted_at"].null_count():
+        notes.append(f"arrivals: {unknown} runs do not say when they were submitted; their arrivals are not counted")
+    return notes

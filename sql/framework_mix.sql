@@ -1,0 +1,25 @@
+-- Which frameworks do the tasks use?
+-- Grain: one row a trace, task type and framework (each NULL where the log does not say).
+-- Columns:
+--   origin, trace, replication: which trace
+--   task_type, framework
+--   tasks (count): distinct tasks; a retried task counts once
+--   share (0..1): of the tasks of this trace and task type that name a framework; NULL in the rows without a framework
+WITH tasks AS (
+    SELECT DISTINCT origin, trace, replication, run_id, task_id, task_type, framework
+    FROM traces.task_runs
+),
+counted AS (
+    SELECT origin, trace, replication, task_type, framework, count(*) AS tasks
+    FROM tasks
+    GROUP BY ALL
+)
+SELECT
+    origin, trace, replication, task_type, framework, tasks,
+    CASE
+        WHEN framework IS NOT NULL
+            THEN tasks / sum(CASE WHEN framework IS NOT NULL THEN tasks END)
+                OVER (PARTITION BY origin, trace, replication, task_type)
+    END AS share
+FROM counted
+ORDER BY origin, trace, replication, task_type, framework
