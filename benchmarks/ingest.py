@@ -30,8 +30,9 @@ def write_log(path: Path, rows: int) -> None:
         for i in range(rows):
             minute, second = i // 60 % 60, i % 60
             row = {
-                "run_id": f"run-{i // 3}", "task_id": f"t{i % 3}", "attempt": 1, "task_name": "train-model", "task_type": "train",
-                "framework": "tensorflow", "status": "SUCCEEDED", "queued_at": f"2026-01-01T00:{minute:02}:{second:02}.123456Z",
+                "run_id": f"run-{i // 3}", "task_id": f"t{i % 3}", "attempt": 1,
+                "task_name": "train-model", "task_type": "train", "framework": "tensorflow", "status": "SUCCEEDED",
+                "queued_at": f"2026-01-01T00:{minute:02}:{second:02}.123456Z",
                 "started_at": f"2026-01-01T01:{minute:02}:{second:02}Z", "ended_at": f"2026-01-01T02:{minute:02}:{second:02}Z",
                 "cpu_cores": 4.0, "gpus": 1.0, "memory_bytes": i * 1000, "read_bytes": i * 77, "pool": "training",
             }  # fmt: skip
