@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 
 from pipesim import __version__
@@ -214,20 +213,18 @@ def main() -> None:
     """Run the command line and exit: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted."""
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
+    except (KeyboardInterrupt, typer.Abort):
         _fail("interrupted; nothing is half-written", 130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
     except PipesimError as error:
         if "--debug" in sys.argv:
             raise
         _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        _fail("interrupted; nothing is half-written", 130)
     except BrokenPipeError:
         sys.exit(1)
-    except Exception as error:  # the last line of defence: a user sees a sentence, --debug the traceback
+    except Exception as error:  # usage errors show themselves; of all others a user sees a sentence, --debug the traceback
+        if callable(show := getattr(error, "show", None)):
+            show()
+            sys.exit(getattr(error, "exit_code", 2))
         if "--debug" in sys.argv:
             raise
         _fail(f"an error inside pipesim: {type(error).__name__}: {error}\n  -> run again with --debug to see where", 1)

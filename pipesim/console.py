@@ -17,9 +17,15 @@ from pipesim.lake import Lake
 _DAGSTER_YAML = """# Written by `pipesim ui` for one user on one machine.
 telemetry:
   enabled: false
+nux:
+  enabled: false
 concurrency:
   runs:
     max_concurrent_runs: 2
+"""
+# One name for the code location, whichever way Dagster is started: cursors of sensors are kept under it.
+_WORKSPACE_YAML = """load_from:
+  - python_module: {module_name: dagster_project.definitions, location_name: dagster_project}
 """
 
 
@@ -55,7 +61,9 @@ def serve_ui(lake: Lake, port: int) -> None:
     if not config.exists():
         config.write_text(_DAGSTER_YAML, encoding="utf-8")
     print(f"Dagster UI: http://127.0.0.1:{port}  (Ctrl-C stops it)", flush=True)
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "dagster_project.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    workspace = state / "workspace.yaml"
+    workspace.write_text(_WORKSPACE_YAML, encoding="utf-8")
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
     environment = {**os.environ, "DAGSTER_HOME": str(state), "PIPESIM_HOME": str(lake.root)}
     child = subprocess.Popen(command, env=environment, start_new_session=True)
 

@@ -10,6 +10,7 @@ from pipesim.errors import EmptyTraceError, RequestError
 from pipesim.experiments.backends import default_workers, map_runs
 from pipesim.lake import Lake, content_hash
 from pipesim.simulation import RunSummary, Scenario, simulate
+from pipesim.simulation.engine import engine_named
 from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.verbs import load_model
@@ -59,10 +60,11 @@ def run_scenarios(
     Raises:
         RequestError: If two scenarios share a name, or one cannot be run on what the lake holds.
     """
+    engine_named(engine)
     names = [scenario.name for scenario in scenarios]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise RequestError(f"two scenarios are called {', '.join(repeated)}", remedy="give each scenario file its own name:")
+        raise RequestError(f"two scenarios are called {', '.join(repeated)}", remedy="give each scenario file its own `name`")
     counts = [replications or scenario.replications for scenario in scenarios]
     runs = [
         Run(lake.root, scenario, number, engine)

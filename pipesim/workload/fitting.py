@@ -25,17 +25,14 @@ from pipesim.workload.tasks import fit_kinds
 
 
 class FitConfig(BaseModel):
-    """How to fit.
-
-    Args:
-        arrivals: `hour-of-week`, 168 renewal laws, or `poisson`, one rate.
-        seed: Root seed of the subsamples on which families are fitted and judged.
-    """
+    """How to fit."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    arrivals: Literal["hour-of-week", "poisson"] = "hour-of-week"
-    seed: int = Field(default=0, ge=0)
+    arrivals: Literal["hour-of-week", "poisson"] = Field(
+        default="hour-of-week", description="hour-of-week: 168 renewal laws; poisson: one rate."
+    )
+    seed: int = Field(default=0, ge=0, description="Root seed of the subsamples on which families are fitted and judged.")
 
 
 def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:

@@ -25,19 +25,13 @@ MAX_DAYS = 36_525
 
 
 class SynthesisConfig(BaseModel):
-    """What to draw.
-
-    Args:
-        days: Length of the horizon; fractions are allowed.
-        scale: Multiplies the arrival rate. Durations and demands stay as they are.
-        seed: Root seed.
-    """
+    """What to draw."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    days: float
-    scale: float = 1.0
-    seed: int = Field(default=0, ge=0)
+    days: float = Field(description="Length of the horizon in days; fractions are allowed.")
+    scale: float = Field(default=1.0, description="Multiplies the arrival rate. Durations and demands stay as they are.")
+    seed: int = Field(default=0, ge=0, description="Root seed.")
 
 
 def synthesize(model: WorkloadModel, config: SynthesisConfig) -> Trace:

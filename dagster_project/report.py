@@ -1,0 +1,49 @@
+"""What people take away: the report, and the catalogue for SQL clients."""
+
+import dagster as dg
+
+from dagster_project.analytics import GROUP as ANALYTICS
+from dagster_project.analytics import TABLES
+from dagster_project.metadata import OWNERS, code_version, figure
+from dagster_project.resources import Home
+from pipesim.report.data import TABLES as SHOWN
+
+GROUP = "publication"
+
+
+@dg.asset(
+    deps=[dg.AssetKey([ANALYTICS, name]) for name in SHOWN],
+    group_name=GROUP,
+    kinds={"html", "altair"},
+    owners=OWNERS,
+    tags={"stage": "report"},
+    code_version=code_version("report"),
+)
+def report(home: Home) -> dg.MaterializeResult[None]:
+    """The report: one HTML file that compares observed, synthetic and simulated traces and needs no network."""
+    from pipesim.report import build_chart, chart_names, open_data, png, write_report
+
+    lake = home.lake()
+    path = write_report(lake)
+    with open_data(lake) as data:
+        charts = {name: chart for name in chart_names() if (chart := build_chart(name, data)) is not None}
+    figures = {name: figure(png(chart)) for name, chart in charts.items()}
+    return dg.MaterializeResult(metadata={"file": dg.MetadataValue.path(path), **figures})
+
+
+@dg.asset(
+    deps=[report, *TABLES],
+    group_name=GROUP,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    tags={"stage": "catalogue"},
+    code_version=code_version("catalog.py", "schema.py"),
+)
+def catalogue(home: Home) -> dg.MaterializeResult[None]:
+    """The catalogue: `warehouse.duckdb`, views over everything in the lake, swapped in while clients keep reading."""
+    from pipesim.catalog import publish
+
+    path = publish(home.lake())
+    return dg.MaterializeResult(
+        metadata={"file": dg.MetadataValue.path(path), "open": dg.MetadataValue.text(f"duckdb -readonly {path}")}
+    )

@@ -1,0 +1,205 @@
+"""The command line: exit codes, JSON on stdout and nothing else, errors with a place and a remedy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipesim import __version__, cli
+
+Cli = Callable[..., tuple[int, str, str]]
+
+JOBS = "\n".join(
+    ["run_id,task_id,task_name,task_type,status,duration_s,queued_at,gpus"]
+    + [f"r{i},t,train,train,ok,{60 + i},2026-03-0{1 + i % 7}T0{i % 9}:00:00Z,{1 + i % 2}" for i in range(40)]
+)
+RUNS = "\n".join(
+    ["run_id,pipeline_name,status,submitted_at"] + [f"r{i},p,ok,2026-03-0{1 + i % 7}T0{i % 9}:00:00Z" for i in range(40)]
+)
+SCENARIO = """\
+name: two-gpus
+workload: {kind: replay}
+platform:
+  pools: [{name: training, gpus: 2}]
+policy: {order: fifo, backfill: none}
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Run the command line as a user would, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PIPESIM_HOME", raising=False)
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["pipesim", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(stopped.value.code or 0), captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def ask(run: Cli) -> Callable[..., dict[str, Any]]:
+    """Run a command that must succeed with `--json` and return its one object."""
+
+    def call(*arguments: object) -> dict[str, Any]:
+        code, out, err = run(*arguments, "--json")
+        assert code == 0, err
+        answer = json.loads(out)
+        assert isinstance(answer, dict)
+        return answer
+
+    return call
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    (folder / "task_runs.csv").write_text(JOBS + "\n")
+    (folder / "pipeline_runs.csv").write_text(RUNS + "\n")
+    return folder
+
+
+def test_the_whole_path_answers_with_the_documented_keys(
+    ask: Callable[..., dict[str, Any]], logs: Path, tmp_path: Path
+) -> None:
+    ingested = ask("ingest", logs, "--source", "native")
+    assert set(ingested) == {"files", "lines", "rows", "valid", "duplicates", "quarantined", "blank_or_header", "seconds"}
+    assert ingested["rows"] == {"pipeline_runs": 40, "task_runs": 40}
+    assert (ingested["lines"], ingested["valid"], ingested["blank_or_header"]) == (82, 80, 2)
+
+    fitted = ask("fit", "--arrivals", "poisson")
+    assert set(fitted) == {"model", "rows", "cells", "seconds"}
+    assert (tmp_path / "pipesim_home" / "models" / f"{fitted['model']}.json").is_file()
+
+    made = ask("synthesize", "--days", 7, "--scale", 2, "--seed", 5)
+    assert set(made) == {"trace", "pipelines", "tasks", "seconds"}
+    assert made["tasks"] == made["pipelines"] > 40
+
+    (tmp_path / "replay.yaml").write_text(SCENARIO)
+    (tmp_path / "synthetic.yaml").write_text(
+        SCENARIO.replace("two-gpus", "drawn").replace("{kind: replay}", "{kind: synthetic, days: 7, scale: 2, seed: 5}")
+    )
+    runs = ask("simulate", tmp_path / "replay.yaml", tmp_path / "synthetic.yaml", "--replications", 2)["runs"]
+    assert [(r["scenario"], r["replication"]) for r in runs] == [("two-gpus", 0), ("two-gpus", 1), ("drawn", 0), ("drawn", 1)]
+    assert set(runs[0]) == {
+        "scenario", "replication", "engine", "pipelines", "tasks", "mean_wait_s", "p50_wait_s", "p95_wait_s", "p99_wait_s",
+        "mean_jct_s", "p95_jct_s", "makespan_s", "utilization", "engine_seconds", "seconds",
+    }  # fmt: skip
+    assert runs[0]["tasks"] == 40
+    assert runs[2]["tasks"] == made["tasks"] != runs[3]["tasks"], "replication 0 is the synthetic trace, others are their own"
+    assert all(0 < r["utilization"]["training"] <= 1 for r in runs)
+
+    tables = ask("analyze")["tables"]
+    assert tables["scenario_summary"] == 1 + 1 + 4
+    assert Path(ask("report")["report"]).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    answer = ask(
+        "sql", "SELECT origin, count(*) AS n, NULL AS nothing, 'NaN'::DOUBLE AS x FROM traces.task_runs GROUP BY ALL ORDER BY 1"
+    )
+    assert answer["columns"] == ["origin", "n", "nothing", "x"]
+    assert answer["rows"][0] == ["observed", 40, None, None]
+
+
+def test_commands_say_in_words_what_they_did(run: Cli, logs: Path, tmp_path: Path) -> None:
+    assert "40 pipeline_runs" in run("ingest", logs, "--source", "native")[1]
+    code, _, err = run("ingest", logs, "--source", "native")
+    assert (code, err.count("known already")) == (0, 2)
+    (tmp_path / "s.yaml").write_text(SCENARIO)
+    code, out, _ = run("simulate", tmp_path / "s.yaml")
+    assert code == 0
+    assert "two-gpus" in out
+    assert "training" in out
+    assert run("--version")[:2] == (0, f"{__version__}\n")
+    assert "ingest" in run("--help")[1]
+
+
+def test_workers_change_nothing(ask: Callable[..., dict[str, Any]], logs: Path, tmp_path: Path) -> None:
+    ask("ingest", logs, "--source", "native")
+    (tmp_path / "s.yaml").write_text(SCENARIO)
+    timings = ("seconds", "engine_seconds")
+    one, two = (ask("simulate", tmp_path / "s.yaml", "--replications", 2, "--workers", n)["runs"] for n in (1, 2))
+    assert [{k: v for k, v in r.items() if k not in timings} for r in one] == [
+        {k: v for k, v in r.items() if k not in timings} for r in two
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["ingest", "nowhere.csv", "--source", "native"], ["nowhere.csv", "no such file"]),
+        (["ingest", "logs", "--source", "excel"], ["--source", "excel", "native"]),
+        (["ingest", "logs"], ["--source"]),
+        (["fit", "--arrivals", "magic"], ["--arrivals", "hour-of-week"]),
+        (["fit"], ["no pipeline runs", "ingest"]),
+        (["synthesize"], ["--days"]),
+        (["synthesize", "--days", "7"], ["no workload model", "pipesim fit"]),
+        (["simulate", "none.yaml"], ["none.yaml"]),
+        (["simulate", "replay.yaml"], ["nothing to replay", "ingest"]),
+        (["simulate", "replay.yaml", "--engine", "magic"], ["magic", "reference"]),
+        (["simulate", "replay.yaml", "replay.yaml"], ["two-gpus"]),
+        (["simulate", "replay.yaml", "--replications", "0"], ["--replications"]),
+        (["sql", "SELECT * FROM nowhere"], ["nowhere"]),
+        (["nonsense"], ["nonsense"]),
+        (["report", "--name", "../escape"], ["escape"]),
+    ],
+)
+def test_a_wrong_request_exits_with_2_and_says_what_where_and_how(
+    run: Cli, logs: Path, tmp_path: Path, arguments: list[str], says: list[str]
+) -> None:
+    (tmp_path / "replay.yaml").write_text(SCENARIO)
+    code, out, err = run(*arguments)
+    assert (code, out) == (2, "")
+    assert all(word in err for word in says), err
+    assert "Traceback" not in err
+
+
+def test_all_mistakes_of_all_scenario_files_are_reported_before_anything_runs(run: Cli, logs: Path, tmp_path: Path) -> None:
+    run("ingest", logs, "--source", "native")
+    (tmp_path / "good.yaml").write_text(SCENARIO)
+    (tmp_path / "bad.yaml").write_text(
+        "name: bad\nworkload: {kind: replay}\nplatform:\n  pools: [{name: a, gpus: -4, color: red}]\npolicy: {order: best}\n"
+    )
+    code, out, err = run("simulate", "good.yaml", "bad.yaml", "--json")
+    assert (code, out) == (2, "")
+    for place in ("platform.pools.0.gpus", "platform.pools.0.color", "policy.order"):
+        assert place in err
+    assert not (tmp_path / "pipesim_home" / "lake" / "simulated").exists()
+
+
+def test_a_pool_too_small_is_refused_by_name(run: Cli, logs: Path, tmp_path: Path) -> None:
+    run("ingest", logs, "--source", "native")
+    (tmp_path / "small.yaml").write_text(SCENARIO.replace("gpus: 2", "gpus: 1"))
+    code, _, err = run("simulate", "small.yaml")
+    assert code == 2
+    assert all(word in err for word in ("training", "2", "1"))
+    assert not (tmp_path / "pipesim_home" / "lake" / "simulated").exists()
+
+
+def test_a_failure_inside_is_a_sentence_unless_debugging(run: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def explode(*_: object) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("pipesim.analytics.build", explode)
+    code, out, err = run("analyze", "--json")
+    assert (code, out) == (1, "")
+    assert "ZeroDivisionError: by zero" in err
+    assert "--debug" in err
+    monkeypatch.setattr("sys.argv", ["pipesim", "analyze", "--debug"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def test_home_is_an_option_or_a_variable(run: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("sql", "SELECT 1", "--home", tmp_path / "one")[0] == 0
+    monkeypatch.setenv("PIPESIM_HOME", str(tmp_path / "two"))
+    assert run("sql", "SELECT 1")[0] == 0
+    assert (tmp_path / "one").is_dir()
+    assert (tmp_path / "two").is_dir()
