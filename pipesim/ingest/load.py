@@ -161,11 +161,11 @@ def _stage(staging: Staging, number: int, file: LogFile, source: Source, ingest_
     wanted = source.wanted_fields(file)
     projections = source.projections(file, field_names(staging.con, file, wanted))
     unused: set[str] = set()
-    for records in read_records(staging.con, file, wanted):
-        staging.add(number, records, projections)
+    for batch in read_records(staging.con, file, wanted):
+        records = staging.add(number, batch, projections)
         account.lines += records.lines
         account.blank_or_header += records.blank_or_header
-        unused |= records.unused or _unread(records.fields, projections)
+        unused |= records.unused() or _unread(records.fields, projections)
     account.unused = sorted(unused - source.known_unused())
     return account
 

@@ -10,7 +10,7 @@ import csv
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import duckdb
@@ -26,8 +26,8 @@ from pipesim.ingest.sources.base import quote_name
 from pipesim.ingest.statements import LINE_END
 
 _DELIMITERS = ",;\t|"
-#: How many lines of a batch are looked at for fields that nothing reads.
-_SAMPLE = 1000
+#: How many lines of a batch are looked at to learn what is in it.
+SAMPLE = 1000
 _SCAN_PIECES = 8
 
 
@@ -42,15 +42,17 @@ class Records:
         lines: How many physical lines the batch covers.
         blank_or_header: How many of them hold no record by intention.
         bad: The lines that should hold a record and do not, each with the stage at which it failed.
-        unused: Names of fields seen in the file that were not asked for.
+        unused: Returns the names of fields in the first records of the batch that were not asked for.
+        sift: Where lines have not been looked at yet, looks at them, and returns the batch without those that hold no record.
     """
 
     select: Callable[[Sequence[str]], str]
     fields: Sequence[str]
     lines: int
-    blank_or_header: int
+    blank_or_header: int = 0
     bad: list[tuple[str, BadLine]] = field(default_factory=list)
-    unused: frozenset[str] = frozenset()
+    unused: Callable[[], frozenset[str]] = frozenset
+    sift: Callable[[], Records] | None = None
 
 
 def read_records(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[str] | None) -> Iterator[Records]:
@@ -85,22 +87,28 @@ def field_names(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[
 def _read_json(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[str]) -> Iterator[Records]:
     for batch in _ahead(read_lines(file)):
         con.register("raw_lines", _numbered(batch))
-        source = "raw_lines"
-        bad = [("read", line) for line in batch.bad]
-        blank = 0
-        if _count(con, "SELECT count(*) FROM raw_lines WHERE NOT json_valid(text)"):
-            broken = con.execute(
-                f"SELECT line, left(rtrim(text, {LINE_END}), {RAW_CHARACTERS}) FROM raw_lines "
-                "WHERE NOT json_valid(text) AND trim(text, chr(13) || chr(10) || chr(9) || ' ') <> ''"
-            ).fetchall()
-            bad += [("parse", BadLine(line, "not_json", raw, "a line holds one JSON object")) for line, raw in broken]
-            con.execute("CREATE OR REPLACE TEMP TABLE good_lines AS SELECT * FROM raw_lines WHERE json_valid(text)")
-            source = "good_lines"
-            blank = len(batch) - len(bad) - _count(con, "SELECT count(*) FROM good_lines")
-        keys = con.sql(f"SELECT DISTINCT unnest(json_keys(text)) FROM (SELECT text FROM {source} LIMIT {_SAMPLE})").fetchall()
-        unused = frozenset(str(key) for (key,) in keys) - set(wanted)
-        yield Records(partial(_json_select, source), wanted, len(batch), blank, bad, unused)
+        unread = [("read", line) for line in batch.bad]
+        whole = Records(partial(_json_select, "raw_lines"), wanted, len(batch), bad=unread)
+        yield replace(whole, unused=partial(_unused_keys, con, "raw_lines", wanted), sift=partial(_sift_json, con, whole))
         con.unregister("raw_lines")
+
+
+def _sift_json(con: duckdb.DuckDBPyConnection, whole: Records) -> Records:
+    """Tell the lines that are JSON from those that are broken or blank."""
+    con.execute("CREATE OR REPLACE TEMP TABLE good_lines AS SELECT * FROM raw_lines WHERE json_valid(text)")
+    broken = con.execute(
+        f"SELECT line, left(rtrim(text, {LINE_END}), {RAW_CHARACTERS}) FROM raw_lines "
+        "WHERE NOT json_valid(text) AND trim(text, chr(13) || chr(10) || chr(9) || ' ') <> ''"
+    ).fetchall()
+    bad = [*whole.bad, *(("parse", BadLine(line, "not_json", raw, "a line holds one JSON object")) for line, raw in broken)]
+    blank = whole.lines - len(bad) - _count(con, "SELECT count(*) FROM good_lines")
+    unused = partial(_unused_keys, con, "good_lines", whole.fields)
+    return Records(partial(_json_select, "good_lines"), whole.fields, whole.lines, blank, bad, unused)
+
+
+def _unused_keys(con: duckdb.DuckDBPyConnection, source: str, wanted: Sequence[str]) -> frozenset[str]:
+    keys = con.sql(f"SELECT DISTINCT unnest(json_keys(text)) FROM (SELECT text FROM {source} LIMIT {SAMPLE})").fetchall()
+    return frozenset(str(key) for (key,) in keys) - set(wanted)
 
 
 def _ahead(batches: Iterator[LineBatch]) -> Iterator[LineBatch]:

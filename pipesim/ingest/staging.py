@@ -7,15 +7,14 @@ is refused, none of its rows stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
 import duckdb
 import pyarrow as pa
 
 from pipesim.catalog import quote
 from pipesim.ingest.lines import RAW_CHARACTERS, BadLine
-from pipesim.ingest.records import Records
+from pipesim.ingest.records import SAMPLE, Records
 from pipesim.ingest.sources.base import Projection, quote_name
 from pipesim.ingest.statements import LINE_END, statements, used_fields
 from pipesim.schema import TRACE_TABLES
@@ -47,30 +46,66 @@ class Staging:
             "(file_no INTEGER, line BIGINT, stage VARCHAR, rule VARCHAR, detail VARCHAR, raw VARCHAR)"
         )
 
-    def add(self, file_no: int, records: Records, projections: Sequence[Projection]) -> None:
-        """Type and check a batch of records of one file."""
+    def add(self, file_no: int, records: Records, projections: Sequence[Projection]) -> Records:
+        """Type and check a batch of records of one file; returns the batch with all that was found wrong with its lines.
+
+        A batch whose records are all good and all alike, as most are, is parsed once and never looked at again.
+        """
+        if self._add_at_once(file_no, records, projections):
+            return records
+        if records.sift:
+            records = records.sift()
         self._reject_lines(file_no, records.bad)
-        wheres = [f"coalesce({p.where}, false)" for p in projections]
-        homeless = f"NOT ({' OR '.join(wheres)})"
-        source = f"({records.select(used_fields(records.fields, wheres))})"
-        counts = ", ".join(f"count(*) FILTER ({w})" for w in [*wheres, homeless])
-        *present, without = self.con.execute(f"SELECT {counts} FROM {source}").fetchall()[0]
-        if without:
-            self.con.execute(
-                f"INSERT INTO rejected SELECT {file_no}, \"#line\", 'parse', 'no_table', "
-                f"'the record belongs to no canonical table', {_RAW} FROM {source} WHERE {homeless}"
-            )
-        wanted = [p for p, rows in zip(projections, present, strict=True) if rows]
+        # Parsed once for all: DuckDB would else parse for the conditions and for the values of every table.
+        self.con.execute(f"CREATE OR REPLACE TEMP TABLE parsed AS {records.select(records.fields)}")
+        homeless = f"NOT ({' OR '.join(_holds(p) for p in projections)})"
         before = self.count("rejected")
-        if len(wanted) == 1 and not without:
-            self._project(file_no, records.select, replace(wanted[0], where="true"), records.fields)
-        elif wanted:
-            # Parsed once for all: DuckDB would else parse for the condition and for the values of every table.
-            self.con.execute(f"CREATE OR REPLACE TEMP TABLE parsed AS {records.select(records.fields)}")
-            for projection in wanted:
-                self._project(file_no, lambda _: "SELECT * FROM parsed", projection, records.fields)
+        self.con.execute(
+            f"INSERT INTO rejected SELECT {file_no}, \"#line\", 'parse', 'no_table', "
+            f"'the record belongs to no canonical table', {_RAW} FROM parsed WHERE {homeless}"
+        )
+        counts = ", ".join(f"count(*) FILTER ({_holds(p)})" for p in projections)
+        present = self.con.execute(f"SELECT {counts} FROM parsed").fetchall()[0]
+        for projection, rows in zip(projections, present, strict=True):
+            if rows:
+                self._project(file_no, projection, records.fields)
         if len(projections) > 1 and self.count("rejected") > before:
             self.drop_rejected_lines()
+        return records
+
+    def _add_at_once(self, file_no: int, records: Records, projections: Sequence[Projection]) -> bool:
+        """Stage a batch whose first records say that it is uniform; returns False, and leaves no row, if it is not."""
+        if records.bad:
+            return False
+        staged: list[str] = []
+        good = True
+        try:
+            for projection in self._uniform(records, projections):
+                how = statements(projection, records.fields, self._zone)
+                place = f"staged_{projection.table}"
+                first = self.count(place)
+                staged.append(f"{place} WHERE rowid >= {first}")
+                self.con.execute(f"INSERT INTO {place} {how.rows(f'({records.select(how.fields)})', file_no, only=how.where)}")
+                good = good and self.count(f'{place} WHERE rowid >= {first} AND NOT "#good"') == 0
+        except duckdb.InvalidInputException:  # a line is no JSON
+            good = False
+        if good and staged:
+            self._nameless |= {p.table for p in projections if p.identify}
+            return True
+        for rows in staged:
+            self.con.execute(f"DELETE FROM {rows}")
+        return False
+
+    def _uniform(self, records: Records, projections: Sequence[Projection]) -> Sequence[Projection]:
+        """Return the projections that hold for all of the first records of a batch, or none where some hold for a part."""
+        if all(p.where == "true" for p in projections):
+            return projections
+        fields = used_fields(records.fields, [p.where for p in projections])
+        counts = ", ".join(f"count(*) FILTER ({_holds(p)})" for p in projections)
+        sample = f"SELECT * FROM ({records.select(fields)}) LIMIT {SAMPLE}"
+        *present, total = self.con.execute(f"SELECT {counts}, count(*) FROM ({sample})").fetchall()[0]
+        whole = [p for p, rows in zip(projections, present, strict=True) if rows == total]
+        return whole if sum(present) == total * len(whole) else []
 
     def count(self, table: str) -> int:
         """Return a staging table's number of rows."""
@@ -122,13 +157,12 @@ class Staging:
         self.con.execute(f"INSERT INTO rejected SELECT {file_no}, line, stage, rule, detail, raw FROM bad_lines")
         self.con.unregister("bad_lines")
 
-    def _project(
-        self, file_no: int, select: Callable[[Sequence[str]], str], projection: Projection, fields: Sequence[str]
-    ) -> None:
+    def _project(self, file_no: int, projection: Projection, fields: Sequence[str]) -> None:
+        """Stage the rows of one table that the parsed records hold, and refuse the broken ones with their reasons."""
         if projection.identify:
             self._nameless.add(projection.table)
         how = statements(projection, fields, self._zone)
-        source = f"(SELECT * FROM ({select(how.fields)}) WHERE {how.where})"
+        source = f"(SELECT * FROM parsed WHERE {how.where})"
         staged = f"staged_{projection.table}"
         self.con.execute(f"INSERT INTO {staged} {how.rows(source, file_no)}")
         bad = f'{staged} WHERE NOT "#good"'
@@ -140,3 +174,7 @@ class Staging:
             f'JOIN (SELECT "#line" AS line, "#text"{how.raws} FROM {source}) USING (line)) WHERE reason IS NOT NULL'
         )
         self.con.execute(f"DELETE FROM {bad}")
+
+
+def _holds(projection: Projection) -> str:
+    return f"coalesce({projection.where}, false)"

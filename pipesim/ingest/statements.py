@@ -23,7 +23,6 @@ class Statements:
         table: The canonical table.
         where: Which records hold a row.
         fields: The fields of a record that are read.
-        rows: Given a relation of records and the number of their file, the SELECT of the staged rows.
         reasons: SQL for the reasons why a row is refused, a list over a staged row joined with `raws`.
         raws: Select items, each led by a comma, for the raw values that `reasons` shows.
     """
@@ -37,11 +36,12 @@ class Statements:
     _place: str
     _good: str
 
-    def rows(self, source: str, file_no: int) -> str:
-        """Return the SELECT of the staged rows of the records in `source`."""
+    def rows(self, source: str, file_no: int, only: str = "true") -> str:
+        """Return the SELECT of the staged rows of the records in `source`; those for which `only` fails are no good."""
         columns = ", ".join(quote_name(c.name) for c in self.table.columns)
+        good = self._good if only == "true" else f"coalesce({only}, false) AND {self._good}"
         return (
-            f'SELECT {columns}, {file_no}, line, line_hash, event_at, {self._good} AS "#good" '
+            f'SELECT {columns}, {file_no}, line, line_hash, event_at, {good} AS "#good" '
             f"FROM (SELECT {self._values}, {self._place}, * FROM (SELECT *{self.raws} FROM {source}))"
         )
 
