@@ -50,7 +50,7 @@ def environment() -> Path:
 
 def install(python: Path, lock: Path) -> None:
     """Install the locked dependencies and the project itself, unless that very lock file was installed there before."""
-    wanted = hashlib.sha256(lock.read_bytes() + (HERE / "pyproject.toml").read_bytes()).hexdigest()
+    wanted = fingerprint(lock)
     stamp = python.parent.parent / f"pipesim-{lock.stem}.stamp"
     if stamp.exists() and stamp.read_text() == wanted:
         return
@@ -60,6 +60,14 @@ def install(python: Path, lock: Path) -> None:
         if subprocess.call([*pip, *arguments], stdout=sys.stderr) != 0:
             sys.exit("the installation failed; see the messages above")
     stamp.write_text(wanted)
+    if lock.name == LOCKS["test"]:  # which lists all that the demo needs, at the same versions
+        demo = HERE / LOCKS["demo"]
+        (stamp.parent / f"pipesim-{demo.stem}.stamp").write_text(fingerprint(demo))
+
+
+def fingerprint(lock: Path) -> str:
+    """Return what an installation was made from."""
+    return hashlib.sha256(lock.read_bytes() + (HERE / "pyproject.toml").read_bytes() + str(HERE).encode()).hexdigest()
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def demo(home: Home = _HOME, as_json: Json = False, debug: Debug = False) -> Non
     from pipesim.demo import run_demo
 
     outcome = run_demo(Lake(home), _say)
-    _print(outcome, as_json, "\n".join(f"{name:<10}{value}" for name, value in outcome.items() if name != "seconds"))
+    _print(outcome, as_json, "\n".join(f"{name:<12}{value}" for name, value in outcome.items() if name != "seconds"))
 
 
 @app.command()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from pipesim import analytics
@@ -53,9 +55,15 @@ def run_demo(lake: Lake, say: Callable[[str], None]) -> dict[str, Any]:
     say(f"analyze     {len(tables)} tables, {sum(tables.values()):,} rows")
     report = write_report(lake)
     publish(lake)
+    command = f"{_near(Path(sys.executable))} -m pipesim ui --home {_near(lake.root)}"
     return {
-        "report": str(report),
-        "warehouse": str(lake.warehouse),
-        "ui": f"pipesim ui --home {lake.root}",
+        "report": str(_near(report)),
+        "warehouse": str(_near(lake.warehouse)),
+        "ui": f"{command}   (then open http://127.0.0.1:3000)",
         "seconds": round(time.perf_counter() - begun, 1),
     }
+
+
+def _near(path: Path) -> Path:
+    """Return the path as seen from the current folder, if it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -115,7 +115,8 @@ def _summary(data: ReportData) -> str:
 
 def _fact(data: ReportData, one: Series) -> str:
     runs, tasks, replications = data.con.execute(
-        "SELECT max(runs), max(tasks), count(*) FROM analytics.scenario_summary WHERE origin = ? AND trace = ?",
+        "SELECT round(avg(runs))::BIGINT, round(avg(tasks))::BIGINT, count(*) "
+        "FROM analytics.scenario_summary WHERE origin = ? AND trace = ?",
         [one.origin, one.trace],
     ).fetchall()[0]
     first, last = data.con.execute(
@@ -132,7 +133,7 @@ def _fact(data: ReportData, one: Series) -> str:
     elif one.origin == "synthetic":
         text += f", stored as {one.trace}"
     else:
-        text += f", simulated with {replications:,} replication{'s' if replications > 1 else ''}"
+        text += ", simulated once" if replications == 1 else f", the mean of {replications:,} replications"
     return text
 
 

@@ -1,0 +1,128 @@
+"""The README as a new user meets it: every command in it is run, in order, from a fresh copy of the repository."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.conftest import REPOSITORY
+
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+COMMANDS = [
+    line[2:]
+    for block in re.findall(r"```console\n(.*?)```", README, re.S)
+    for line in block.splitlines()
+    if line.startswith("$ ")
+]
+TEST_COMMAND = "python3 run.py test"
+UI_COMMAND = "pipesim ui --home my_platform"
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of what git tracks, with the environment that these tests run in as its `.venv`."""
+    folder = tmp_path_factory.mktemp("checkout") / "pipesim"
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(REPOSITORY / name, target)
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
+
+
+def _environment(checkout: Path) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIPESIM", "DAGSTER"))}
+    path = f"{Path(sys.prefix) / 'bin'}{os.pathsep}{kept['PATH']}"
+    return {**kept, "PATH": path, "PYTHONPATH": str(checkout), "VIRTUAL_ENV": sys.prefix}
+
+
+@pytest.mark.slow
+def test_every_command_of_the_readme_runs(checkout: Path) -> None:
+    stamp = Path(sys.prefix) / "pipesim-requirements.stamp"
+    script = ["set -euo pipefail"]
+    for command in COMMANDS:
+        if command in (TEST_COMMAND, UI_COMMAND):
+            continue  # the first is what runs this test (see below), the second has a test of its own
+        if command.startswith("python3 run.py") and not stamp.exists():
+            command = command.replace("python3 run.py demo", "python3 -m pipesim demo")  # an environment made by other means
+        script.append(f"echo '#### {command[:20]}'\n{command}")
+    done = subprocess.run(
+        ["bash", "-c", "\n".join(script)],
+        cwd=checkout,
+        env=_environment(checkout),
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = done.stdout + done.stderr
+    shown = re.search(r"```text\n(.*?)```", README, re.S)
+    assert shown is not None
+    for line in shown.group(1).splitlines():
+        if line.startswith(("ingest", "synthesize", "simulate", "analyze")):
+            assert line in said, line
+    for name in ("report.html",):
+        assert (checkout / "pipesim_home" / "reports" / name).stat().st_size > 100_000
+    with duckdb.connect(str(checkout / "pipesim_home" / "warehouse.duckdb"), read_only=True) as con:
+        rows = con.sql(
+            "SELECT trace, count(*) FROM analytics.scenario_summary WHERE origin = 'simulated' GROUP BY 1 ORDER BY 1"
+        ).fetchall()
+    assert rows == [("as-is", 3), ("more-gpus", 3), ("shortest-first", 3)]
+
+
+@pytest.mark.slow
+def test_the_ui_answers_on_loopback_and_stops(checkout: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "pipesim", "ui", "--home", str(checkout / "ui_home"), "--port", "34917"],
+        cwd=checkout, env=_environment(checkout), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as ui:  # fmt: skip
+        try:
+            assert _answers("http://127.0.0.1:34917/server_info", within_s=90)
+        finally:
+            ui.send_signal(signal.SIGTERM)
+            ui.wait(timeout=60)
+    assert not _answers("http://127.0.0.1:34917/server_info", within_s=0)
+
+
+def _answers(url: str, within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as response:
+                return bool(response.status == 200)
+        except OSError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.5)
+
+
+def test_the_readme_and_the_checks_agree() -> None:
+    assert TEST_COMMAND in COMMANDS
+    assert "python3 run.py demo" in COMMANDS
+    assert UI_COMMAND in COMMANDS
+    assert TEST_COMMAND in (REPOSITORY / ".ci" / "run").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (REPOSITORY / target).exists(), target
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_the_lock_pins_hashes_and_names_no_host(lock: str) -> None:
+    text = (REPOSITORY / lock).read_text(encoding="utf-8")
+    assert "://" not in text
+    assert "@" not in text
+    pinned = re.findall(r"^([A-Za-z0-9_.\[\],-]+)==[^ ]+ .*\\\n    --hash=sha256:", text, re.M)
+    assert len(pinned) == len(re.findall(r"^[A-Za-z0-9]", text, re.M))
