@@ -65,8 +65,10 @@ def read_lines(file: LogFile, batch_bytes: int = BATCH_BYTES) -> Iterator[LineBa
     with open_decompressed(file.path) as read:
         start = read(len(_BOM))
         rest = b"" if start == _BOM else start
+        size = max(1, batch_bytes // 8)  # a small first batch, so that whoever waits for it can begin
         while True:
-            chunk = read(batch_bytes)
+            chunk = read(size)
+            size = batch_bytes
             if skipped is not None:
                 end = chunk.find(b"\n")
                 if chunk and end < 0:
