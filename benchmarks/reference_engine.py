@@ -17,7 +17,7 @@ import simpy
 
 from pipesim.simulation import Scenario
 from pipesim.simulation.compilation import compile_scenario
-from pipesim.simulation.engine import engine_named
+from pipesim.simulation.engines import engine_named
 from pipesim.streams import stream
 from pipesim.trace import Trace
 

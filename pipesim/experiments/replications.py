@@ -10,7 +10,7 @@ from pipesim.errors import EmptyTraceError, RequestError
 from pipesim.experiments.backends import default_workers, map_runs
 from pipesim.lake import Lake, content_hash
 from pipesim.simulation import RunSummary, Scenario, simulate
-from pipesim.simulation.engine import engine_named
+from pipesim.simulation.engines import engine_named
 from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.verbs import load_model

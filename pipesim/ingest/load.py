@@ -23,7 +23,7 @@ from pipesim.ingest.records import field_names, read_records
 from pipesim.ingest.references import reject_bad_runs
 from pipesim.ingest.sources.base import Projection, Source, quote_name
 from pipesim.ingest.staging import Staging
-from pipesim.ingest.storing import store
+from pipesim.ingest.storing import Batch, store
 from pipesim.lake import Lake, connect, content_hash
 from pipesim.schema import TRACE_TABLES
 
@@ -106,12 +106,16 @@ def known_files(lake: Lake, source: Source) -> dict[str, FileAccount]:
 
     A file of which runs were refused for their references is not among them: what was missing may have come since.
     """
-    accounts = {}
-    for path in sorted((lake.lake / "observed" / "manifests").glob("*.json")):
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        if manifest["source"] == source.fingerprint() and not manifest["incomplete"]:
-            accounts.update({entry["digest"]: FileAccount(**entry) for entry in manifest["files"]})
-    return accounts
+    complete = (m for m in _manifests(lake) if m["source"] == source.fingerprint() and not m["incomplete"])
+    return {account.digest: account for manifest in complete for account in _accounts(manifest)}
+
+
+def _manifests(lake: Lake) -> list[dict[str, Any]]:
+    return [json.loads(p.read_text(encoding="utf-8")) for p in sorted((lake.lake / "observed" / "manifests").glob("*.json"))]
+
+
+def _accounts(manifest: dict[str, Any]) -> list[FileAccount]:
+    return [FileAccount(**entry) for entry in manifest["files"]]
 
 
 def _load(lake: Lake, files: list[LogFile], source: Source) -> list[FileAccount]:
@@ -125,7 +129,9 @@ def _load(lake: Lake, files: list[LogFile], source: Source) -> list[FileAccount]
         superseded = _fold_all(staging, lake)
         _fetch_raw(staging, files)
         _account(con, accounts)
-        store(tx, lake, con, accounts, source.name, ingest_id, superseded, staging.reordered())
+        names, digests = [f.name for f in files], {f.digest for f in files}
+        reread = [(a.ingest_id, a.file) for m in _manifests(lake) for a in _accounts(m) if a.digest in digests]
+        store(tx, lake, con, Batch(ingest_id, source.name, names, superseded, staging.reordered(), reread))
         incomplete = _count(con, "SELECT count(*) FROM rejected WHERE stage = 'reference'") > 0
         manifest = {
             "ingest_id": ingest_id,

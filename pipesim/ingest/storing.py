@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -12,56 +13,62 @@ from pipesim.ingest.sources.base import quote_name
 from pipesim.lake import Lake, Transaction
 from pipesim.schema import QUARANTINE, TRACE_TABLES
 
-if TYPE_CHECKING:
-    from pipesim.ingest.load import FileAccount
-
 _PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
 
 
-def store(
-    tx: Transaction,
-    lake: Lake,
-    con: duckdb.DuckDBPyConnection,
-    accounts: list[FileAccount],
-    source: str,
-    ingest_id: str,
-    superseded: dict[str, int],
-    folded: frozenset[str],
-) -> None:
+@dataclass(frozen=True)
+class Batch:
+    """An ingest that is ready to be stored.
+
+    Args:
+        ingest_id: Its identifier.
+        source: The log format's name.
+        files: The names of its files, in the order of their numbers.
+        superseded: How many rows of the lake each table replaces.
+        reordered: The tables whose rows are no longer in the order of the lines.
+        reread: Earlier ingests' identifiers, each with the name of a file whose very bytes were read again now.
+    """
+
+    ingest_id: str
+    source: str
+    files: list[str]
+    superseded: dict[str, int]
+    reordered: frozenset[str]
+    reread: list[tuple[str, str]]
+
+
+def store(tx: Transaction, lake: Lake, con: duckdb.DuckDBPyConnection, batch: Batch) -> None:
     """Stage all files of an ingest for the transaction's commit.
 
     Args:
         tx: The transaction.
         lake: The store.
         con: The staging connection with `final_<table>`, `superseded_<table>` and `rejected`.
-        accounts: The files, in the order of their numbers.
-        source: The log format's name.
-        ingest_id: The ingest's identifier.
-        superseded: How many rows of the lake each table replaces.
-        folded: The tables whose rows are no longer in the order of the lines.
+        batch: What is being stored.
     """
-    con.register("files", pl.DataFrame({"source_file": [a.file for a in accounts]}).with_row_index("file_no").to_arrow())
+    con.register("files", pl.DataFrame({"source_file": batch.files}).with_row_index("file_no").to_arrow())
+    ingest_id = quote(batch.ingest_id)
     for name, table in TRACE_TABLES.items():
         columns = ", ".join(quote_name(c.name) for c in table.columns)
         # What was not folded stands in the order of the lines already.
-        order = " ORDER BY file_no, line" if name in folded else ""
+        order = " ORDER BY file_no, line" if name in batch.reordered else ""
         if _any(con, f"final_{name}"):
             con.execute(
-                f"COPY (SELECT {columns}, {quote(source)} AS source, source_file, line AS source_line, "
-                f"{quote(ingest_id)} AS ingest_id "
+                f"COPY (SELECT {columns}, {quote(batch.source)} AS source, source_file, line AS source_line, "
+                f"{ingest_id} AS ingest_id "
                 f"FROM final_{name} JOIN files USING (file_no){order}) "
-                f"TO {quote(str(tx.stage(lake.observed_file(name, ingest_id))))} {_PARQUET}"
+                f"TO {quote(str(tx.stage(lake.observed_file(name, batch.ingest_id))))} {_PARQUET}"
             ).fetchall()
-        if superseded.get(name):
+        if batch.superseded.get(name):
             _give_way(tx, lake, con, name, table.key)
-    _replace_refusals(tx, lake, con)
+    _replace_refusals(tx, lake, con, batch.reread)
     if _any(con, "rejected"):
         columns = ", ".join(c.name for c in QUARANTINE.columns)
         con.execute(
-            f"COPY (SELECT {columns} FROM (SELECT DISTINCT ON (source_file, line, rule) {quote(ingest_id)} AS ingest_id, "
+            f"COPY (SELECT {columns} FROM (SELECT DISTINCT ON (source_file, line, rule) {ingest_id} AS ingest_id, "
             f"source_file, line AS source_line, rule, stage, raw, detail FROM rejected JOIN files USING (file_no)) "
             f"ORDER BY source_file, source_line, rule) "
-            f"TO {quote(str(tx.stage(lake.quarantine_file(ingest_id))))} {_PARQUET}"
+            f"TO {quote(str(tx.stage(lake.quarantine_file(batch.ingest_id))))} {_PARQUET}"
         ).fetchall()
 
 
@@ -73,31 +80,30 @@ def _give_way(tx: Transaction, lake: Lake, con: duckdb.DuckDBPyConnection, table
     """Write the earlier files that hold superseded rows again, without those."""
     keys = ", ".join(quote_name(k) for k in key)
     for file in sorted((lake.lake / "observed" / table).glob("*.parquet")):
-        source = f"read_parquet({quote(str(file))})"
-        kept, held = con.execute(
-            f"SELECT count(*) FILTER (s.gone IS NULL), count(*) FROM {source} r "
-            f"LEFT JOIN (SELECT *, true AS gone FROM superseded_{table}) s USING ({keys})"
-        ).fetchall()[0]
-        if kept == 0:
-            tx.remove(file)
-        elif kept < held:
-            con.execute(
-                f"COPY (SELECT * FROM {source} ANTI JOIN superseded_{table} USING ({keys})) "
-                f"TO {quote(str(tx.stage(file)))} {_PARQUET}"
-            ).fetchall()
+        _rewrite(tx, con, file, f"ANTI JOIN superseded_{table} USING ({keys})")
 
 
-def _replace_refusals(tx: Transaction, lake: Lake, con: duckdb.DuckDBPyConnection) -> None:
-    """Drop what earlier ingests refused of the same files: they have just been read again."""
+def _replace_refusals(tx: Transaction, lake: Lake, con: duckdb.DuckDBPyConnection, reread: list[tuple[str, str]]) -> None:
+    """Drop earlier refusals of what has just been read again: of the same bytes, or of the same line of a file that grew."""
+    con.register(
+        "reread", pl.DataFrame(reread, schema={"ingest_id": pl.String, "source_file": pl.String}, orient="row").to_arrow()
+    )
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE refused_again AS SELECT DISTINCT source_file, line AS source_line, rule, raw "
+        "FROM rejected JOIN files USING (file_no)"
+    )
+    kept = "ANTI JOIN reread USING (ingest_id, source_file) ANTI JOIN refused_again USING (source_file, source_line, rule, raw)"
     for file in sorted((lake.lake / "quarantine").glob("*.parquet")):
-        source = f"read_parquet({quote(str(file))})"
-        kept, held = con.execute(
-            f"SELECT count(*) FILTER (source_file NOT IN (SELECT source_file FROM files)), count(*) FROM {source}"
-        ).fetchall()[0]
-        if kept == 0:
-            tx.remove(file)
-        elif kept < held:
-            con.execute(
-                f"COPY (SELECT * FROM {source} WHERE source_file NOT IN (SELECT source_file FROM files)) "
-                f"TO {quote(str(tx.stage(file)))} {_PARQUET}"
-            ).fetchall()
+        _rewrite(tx, con, file, kept)
+
+
+def _rewrite(tx: Transaction, con: duckdb.DuckDBPyConnection, file: Path, kept: str) -> None:
+    """Write a Parquet file again with the rows that are kept, if these are fewer; remove it if there are none."""
+    source = f"read_parquet({quote(str(file))})"
+    left = con.execute(f"SELECT count(*) FROM {source} {kept}").fetchall()[0][0]
+    held = con.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0]
+    if left == 0:
+        tx.remove(file)
+    elif left < held:
+        target = quote(str(tx.stage(file)))
+        con.execute(f"COPY (SELECT * FROM {source} {kept}) TO {target} {_PARQUET}").fetchall()

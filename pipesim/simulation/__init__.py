@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from pipesim.simulation.compilation import compile_scenario
-from pipesim.simulation.engine import ENGINES, engine_named
+from pipesim.simulation.engines import ENGINES, engine_named
 from pipesim.simulation.results import SimulationResult, to_trace
 from pipesim.simulation.scenario import Scenario
 from pipesim.simulation.scenario_file import load_scenario

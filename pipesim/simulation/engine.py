@@ -1,4 +1,4 @@
-"""What every engine takes and gives, and which engines there are.
+"""What every engine takes and gives.
 
 An engine is a function from `SimulationInput` to `Schedule`: structures of arrays, without names or frames, so that an
 interpreted and a compiled engine can stand behind the same call and be compared attempt by attempt.
@@ -6,13 +6,11 @@ interpreted and a compiled engine can stand behind the same call and be compared
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from pipesim.errors import RequestError
 from pipesim.schema import STATUSES
 
 Int64 = npt.NDArray[np.int64]
@@ -92,26 +90,3 @@ class Schedule:
     started: Int64
     ended: Int64
     task_state: Int8
-
-
-Engine = Callable[[SimulationInput], Schedule]
-
-
-def _reference(given: SimulationInput) -> Schedule:
-    from pipesim.simulation import reference  # SimPy is imported only when it is used
-
-    return reference.run(given)
-
-
-ENGINES: dict[str, Engine] = {"reference": _reference}
-
-
-def engine_named(name: str) -> Engine:
-    """Return the engine of that name.
-
-    Raises:
-        RequestError: If there is none.
-    """
-    if name not in ENGINES:
-        raise RequestError(f"there is no engine {name!r}", where="engine", remedy=f"choose from: {', '.join(ENGINES)}")
-    return ENGINES[name]
