@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Protocol, TypeVar
 
 import duckdb
 import numpy as np
@@ -22,13 +23,23 @@ from pipesim.catalog import quote
 from pipesim.errors import FileError
 from pipesim.ingest.files import LogFile
 from pipesim.ingest.lines import RAW_CHARACTERS, BadLine, LineBatch, read_lines
+from pipesim.ingest.plain import plain_fields
 from pipesim.ingest.sources.base import quote_name
 from pipesim.ingest.statements import LINE_END
 
+Batch = TypeVar("Batch")
+
 _DELIMITERS = ",;\t|"
 #: How many lines of a batch are looked at to learn what is in it.
-SAMPLE = 1000
+_SAMPLE = 1000
 _SCAN_PIECES = 8
+
+
+class Select(Protocol):
+    """See `Records`."""
+
+    def __call__(self, fields: Sequence[str], numbers: frozenset[str] = frozenset()) -> str:
+        """Return the SELECT."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +47,10 @@ class Records:
     """A batch of records.
 
     Args:
-        select: Given names of fields, returns a SELECT of `"#line"` (BIGINT), `"#text"` (the record as it stands in the
-            file) and those fields under their own names.
+        select: Given names of fields, and which of them hold numbers, returns a SELECT of `"#line"` (BIGINT), `"#text"` (the
+            record as it stands in the file) and those fields under their own names; a field that holds anything else than what
+            it is said to makes the SELECT fail, or is given as text.
+        head: The same, for the first records only.
         fields: The fields' names as they stand in the file.
         lines: How many physical lines the batch covers.
         blank_or_header: How many of them hold no record by intention.
@@ -46,7 +59,8 @@ class Records:
         sift: Where lines have not been looked at yet, looks at them, and returns the batch without those that hold no record.
     """
 
-    select: Callable[[Sequence[str]], str]
+    select: Select
+    head: Select
     fields: Sequence[str]
     lines: int
     blank_or_header: int = 0
@@ -85,10 +99,11 @@ def field_names(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[
 
 
 def _read_json(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[str]) -> Iterator[Records]:
-    for batch in _ahead(read_lines(file)):
+    for batch, plain in _ahead((batch, plain_fields(batch)) for batch in read_lines(file)):
         con.register("raw_lines", _numbered(batch))
         unread = [("read", line) for line in batch.bad]
-        whole = Records(partial(_json_select, "raw_lines"), wanted, len(batch), bad=unread)
+        select = partial(_plain_json_select, plain) if plain else partial(_json_select, "raw_lines")
+        whole = Records(select, partial(_json_select, _head("raw_lines")), wanted, len(batch), bad=unread)
         yield replace(whole, unused=partial(_unused_keys, con, "raw_lines", wanted), sift=partial(_sift_json, con, whole))
         con.unregister("raw_lines")
 
@@ -103,15 +118,20 @@ def _sift_json(con: duckdb.DuckDBPyConnection, whole: Records) -> Records:
     bad = [*whole.bad, *(("parse", BadLine(line, "not_json", raw, "a line holds one JSON object")) for line, raw in broken)]
     blank = whole.lines - len(bad) - _count(con, "SELECT count(*) FROM good_lines")
     unused = partial(_unused_keys, con, "good_lines", whole.fields)
-    return Records(partial(_json_select, "good_lines"), whole.fields, whole.lines, blank, bad, unused)
+    select, head = partial(_json_select, "good_lines"), partial(_json_select, _head("good_lines"))
+    return Records(select, head, whole.fields, whole.lines, blank, bad, unused)
+
+
+def _head(source: str) -> str:
+    return f"(SELECT * FROM {source} LIMIT {_SAMPLE})"
 
 
 def _unused_keys(con: duckdb.DuckDBPyConnection, source: str, wanted: Sequence[str]) -> frozenset[str]:
-    keys = con.sql(f"SELECT DISTINCT unnest(json_keys(text)) FROM (SELECT text FROM {source} LIMIT {SAMPLE})").fetchall()
+    keys = con.sql(f"SELECT DISTINCT unnest(json_keys(text)) FROM (SELECT text FROM {source} LIMIT {_SAMPLE})").fetchall()
     return frozenset(str(key) for (key,) in keys) - set(wanted)
 
 
-def _ahead(batches: Iterator[LineBatch]) -> Iterator[LineBatch]:
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
     """Read one batch ahead in a thread: reading, decompressing and the database all run outside Python's lock."""
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, batches, None)
@@ -120,11 +140,23 @@ def _ahead(batches: Iterator[LineBatch]) -> Iterator[LineBatch]:
             yield batch
 
 
-def _json_select(source: str, fields: Sequence[str]) -> str:
+def _json_select(source: str, fields: Sequence[str], numbers: frozenset[str] = frozenset()) -> str:
     if not fields:
         return f'SELECT line AS "#line", text AS "#text" FROM {source}'
     shape = quote(json.dumps(dict.fromkeys(fields, "VARCHAR")))
     return f'SELECT line AS "#line", text AS "#text", unnest(json_transform(text, {shape})) FROM {source}'
+
+
+def _plain_json_select(present: Sequence[str], fields: Sequence[str], numbers: frozenset[str] = frozenset()) -> str:
+    """Return a SELECT over lines that should all have the fields `present`; it fails where one of them lacks any."""
+    shape = {name: "DOUBLE" if name in numbers else "VARCHAR" for name in present if name in fields}
+    absent = "".join(f", NULL::VARCHAR AS {quote_name(name)}" for name in fields if name not in shape)
+    if not shape:
+        return f'SELECT line AS "#line", text AS "#text"{absent} FROM raw_lines'
+    values = f"unnest(json_transform_strict(text, {quote(json.dumps(shape))}))"
+    # What can fail is evaluated for each column anew, unless it is told to be evaluated once.
+    once = f'SELECT line AS "#line", text AS "#text", {values}{absent} FROM raw_lines'
+    return f"WITH once AS MATERIALIZED ({once}) FROM once"
 
 
 def _numbered(batch: LineBatch) -> pa.Table:
@@ -182,11 +214,12 @@ def _read_csv(con: duckdb.DuckDBPyConnection, file: LogFile) -> Iterator[Records
         ]
         bad += [("read", line) for line in batch.bad]
         con.register("csv_records", _parse_csv(good, header))
-        yield Records(partial(_plain_select, "csv_records"), header.names, len(batch), blank, bad)
+        select, head = partial(_column_select, "csv_records"), partial(_column_select, _head("csv_records"))
+        yield Records(select, head, header.names, len(batch), blank, bad)
         con.unregister("csv_records")
 
 
-def _plain_select(source: str, fields: Sequence[str]) -> str:
+def _column_select(source: str, fields: Sequence[str], numbers: frozenset[str] = frozenset()) -> str:
     names = "".join(f", {quote_name(name)}" for name in fields)
     return f'SELECT "#line", "#text"{names} FROM {source}'
 
@@ -229,7 +262,8 @@ def _read_parquet(con: duckdb.DuckDBPyConnection, file: LogFile) -> Iterator[Rec
         f'CREATE OR REPLACE TEMP VIEW parquet_records AS SELECT file_row_number + 1 AS "#line", '
         f'CAST(to_json(struct_pack({struct})) AS VARCHAR) AS "#text", {fields} FROM {source}'
     )
-    yield Records(partial(_plain_select, "parquet_records"), names, lines, 0)
+    select, head = partial(_column_select, "parquet_records"), partial(_column_select, _head("parquet_records"))
+    yield Records(select, head, names, lines, 0)
 
 
 def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from pipesim.catalog import quote
 from pipesim.ingest.lines import RAW_CHARACTERS, BadLine
-from pipesim.ingest.records import SAMPLE, Records
+from pipesim.ingest.records import Records
 from pipesim.ingest.sources.base import Projection, quote_name
 from pipesim.ingest.statements import LINE_END, statements, used_fields
 from pipesim.schema import TRACE_TABLES
@@ -36,6 +36,7 @@ class Staging:
         self.con = con
         self._zone = zone
         self._nameless: set[str] = set()
+        self._irregular: set[int] = set()
         #: Whether `final_<table>`, which folding makes, is a TABLE or a VIEW.
         self.finals: dict[str, str] = {}
         for table in TRACE_TABLES.values():
@@ -75,7 +76,7 @@ class Staging:
 
     def _add_at_once(self, file_no: int, records: Records, projections: Sequence[Projection]) -> bool:
         """Stage a batch whose first records say that it is uniform; returns False, and leaves no row, if it is not."""
-        if records.bad:
+        if records.bad or file_no in self._irregular:
             return False
         staged: list[str] = []
         good = True
@@ -85,15 +86,17 @@ class Staging:
                 place = f"staged_{projection.table}"
                 first = self.count(place)
                 staged.append(f"{place} WHERE rowid >= {first}")
-                self.con.execute(f"INSERT INTO {place} {how.rows(f'({records.select(how.fields)})', file_no, only=how.where)}")
+                source = f"({records.select(how.fields, how.numbers)})"
+                self.con.execute(f"INSERT INTO {place} {how.rows(source, file_no, quick=True)}")
                 good = good and self.count(f'{place} WHERE rowid >= {first} AND NOT "#good"') == 0
-        except duckdb.InvalidInputException:  # a line is no JSON
+        except (duckdb.InvalidInputException, duckdb.ConversionException):  # a line is no JSON, or not like the first ones
             good = False
         if good and staged:
             self._nameless |= {p.table for p in projections if p.identify}
             return True
         for rows in staged:
             self.con.execute(f"DELETE FROM {rows}")
+        self._irregular.add(file_no)  # what one batch of a file is like, the next ones mostly are as well
         return False
 
     def _uniform(self, records: Records, projections: Sequence[Projection]) -> Sequence[Projection]:
@@ -102,8 +105,7 @@ class Staging:
             return projections
         fields = used_fields(records.fields, [p.where for p in projections])
         counts = ", ".join(f"count(*) FILTER ({_holds(p)})" for p in projections)
-        sample = f"SELECT * FROM ({records.select(fields)}) LIMIT {SAMPLE}"
-        *present, total = self.con.execute(f"SELECT {counts}, count(*) FROM ({sample})").fetchall()[0]
+        *present, total = self.con.execute(f"SELECT {counts}, count(*) FROM ({records.head(fields)})").fetchall()[0]
         whole = [p for p, rows in zip(projections, present, strict=True) if rows == total]
         return whole if sum(present) == total * len(whole) else []
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipesim.catalog import quote
+from pipesim.ingest.plain import EXACT_INTEGER
 from pipesim.ingest.sources.base import Projection, quote_name
 from pipesim.ingest.typing import Typed, instant, typed
 from pipesim.schema import TRACE_TABLES, Column, Rule, Table, Type
@@ -23,6 +24,7 @@ class Statements:
         table: The canonical table.
         where: Which records hold a row.
         fields: The fields of a record that are read.
+        numbers: Those of them that only numbers are read from.
         reasons: SQL for the reasons why a row is refused, a list over a staged row joined with `raws`.
         raws: Select items, each led by a comma, for the raw values that `reasons` shows.
     """
@@ -30,16 +32,22 @@ class Statements:
     table: Table
     where: str
     fields: tuple[str, ...]
+    numbers: frozenset[str]
     raws: str
     reasons: str
     _values: str
     _place: str
     _good: str
+    _quick: str
 
-    def rows(self, source: str, file_no: int, only: str = "true") -> str:
-        """Return the SELECT of the staged rows of the records in `source`; those for which `only` fails are no good."""
+    def rows(self, source: str, file_no: int, *, quick: bool = False) -> str:
+        """Return the SELECT of the staged rows of the records in `source`, each marked as good or not.
+
+        With `quick`, a row is no good either if a closer look at it might find it good after all: a word for a missing value,
+        an integer that a DOUBLE may have changed, a record of another table.
+        """
         columns = ", ".join(quote_name(c.name) for c in self.table.columns)
-        good = self._good if only == "true" else f"coalesce({only}, false) AND {self._good}"
+        good = f"coalesce({self.where}, false) AND {self._quick}" if quick else self._good
         return (
             f'SELECT {columns}, {file_no}, line, line_hash, event_at, {good} AS "#good" '
             f"FROM (SELECT {self._values}, {self._place}, * FROM (SELECT *{self.raws} FROM {source}))"
@@ -55,22 +63,44 @@ def statements(projection: Projection, fields: Sequence[str], zone: str) -> Stat
     # Rows that cannot be told apart by an identifier are named by their bytes: that hash must never change.
     line_hash = f'md5_number_lower(rtrim("#text", {LINE_END}))' if projection.identify else 'hash("#text")'
     rules = _early_rules(table, given, projection)
+    kept = [f"(({r.sql}) IS NOT FALSE)" for r in rules]
     return Statements(
         table,
         projection.where,
         tuple(used_fields(fields, [projection.where, event, *(t.raw for t in given.values())])),
+        _numbers(fields, given, [projection.where, event]),
         "".join(f", {t.raw} AS {quote_name('raw ' + name)}" for name, t in given.items()),
         ", ".join([*(_type_reason(t) for t in given.values()), *(rule_reason(table, r) for r in rules)]),
         ", ".join(f"{_value(table, c.name, given)} AS {quote_name(c.name)}" for c in table.columns),
         f'"#line" AS line, {line_hash} AS line_hash, {event} AS event_at',
-        " AND ".join([*(f"NOT ({t.damaged})" for t in given.values()), *(f"(({r.sql}) IS NOT FALSE)" for r in rules)]),
+        " AND ".join([*(f"NOT ({t.damaged})" for t in given.values()), *kept]),
+        " AND ".join([*(_undoubted(t) for t in given.values()), *kept]),
     )
+
+
+def _undoubted(t: Typed) -> str:
+    name, raw = quote_name(t.column.name), quote_name("raw " + t.column.name)
+    if t.column.type is Type.STRING and not t.column.values:
+        return "true"
+    same = f"({name} IS NULL) = ({raw} IS NULL)" if t.column.name != "attempt" else f"{raw} IS NULL OR {name} IS NOT NULL"
+    if t.column.type is Type.INTEGER:
+        same = f"{same} AND coalesce(abs({name}) <= {EXACT_INTEGER}, true)"
+    if t.column.type is Type.INSTANT:
+        same = f"{same} AND coalesce(isfinite({name}), true)"
+    return f"({same})"
 
 
 def used_fields(fields: Sequence[str], expressions: Sequence[str]) -> list[str]:
     """Return the fields that SQL expressions name."""
     text = " ".join(expressions)
     return [name for name in fields if quote_name(name) in text]
+
+
+def _numbers(fields: Sequence[str], given: Mapping[str, Typed], others: Sequence[str]) -> frozenset[str]:
+    kinds = (Type.INTEGER, Type.NUMBER)
+    elsewhere = used_fields(fields, [*others, *(t.raw for t in given.values() if t.column.type not in kinds)])
+    numeric = {t.raw for t in given.values() if t.column.type in kinds}
+    return frozenset(name for name in fields if quote_name(name) in numeric and name not in elsewhere)
 
 
 def rule_reason(table: Table, rule: Rule) -> str:

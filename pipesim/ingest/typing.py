@@ -43,7 +43,7 @@ def typed(column: Column, field: Field, zone: str) -> Typed:
     raw_name = f'"raw {column.name}"'
     words = ("",) if column.name in _VERBATIM else _MISSING
     # A list and not IN (...), which DuckDB would plan as a join over all rows; a CASE looks only at the rows that need it.
-    is_missing = f"list_contains([{', '.join(map(quote, words))}], {raw_name})"
+    is_missing = f"list_contains([{', '.join(map(quote, words))}], CAST({raw_name} AS VARCHAR))"
     damaged = f'CASE WHEN "{column.name}" IS NULL AND {raw_name} IS NOT NULL THEN NOT {is_missing} ELSE false END'
     if column.type is Type.STRING and not column.values:
         short = f"strlen({raw_name}) <= {_LONGEST_MISSING}"
@@ -55,7 +55,9 @@ def typed(column: Column, field: Field, zone: str) -> Typed:
             value, damaged = f"nullif({value}, {-field.scale!r})", _unless_minus_one(damaged, raw_name)
         if column.type is Type.INSTANT:
             damaged = f'({damaged} OR coalesce(NOT isfinite("{column.name}"), false))'
-    return Typed(column, f"CAST({field.sql} AS VARCHAR)", value, damaged)
+    # Numbers are cast from what they are: Parquet and plain JSON give them as numbers already.
+    number = column.type in (Type.INTEGER, Type.NUMBER)
+    return Typed(column, field.sql if number else f"CAST({field.sql} AS VARCHAR)", value, damaged)
 
 
 def _unless_minus_one(damaged: str, raw: str) -> str:
