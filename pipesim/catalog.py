@@ -2,7 +2,7 @@
 
 Schemas: `observed`, `synthetic`, `simulated` (one view a canonical table), `traces` (the three of them under one roof, told
 apart by `origin`, `trace` and `replication`), `quarantine` and `analytics`. The catalogue holds no rows, so a client that
-keeps it open sees new rows as they land.
+keeps it open sees new rows as they land, except in a table that had none when it was opened.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipesim.lake import Lake, connect
+from pipesim.lake import Lake, connect, flush
 from pipesim.schema import QUARANTINE, TRACE_TABLES, Table, with_provenance
 
 #: The columns that tell the traces apart wherever the three origins stand in one table.
@@ -24,7 +24,7 @@ def publish(lake: Lake) -> Path:
     Returns:
         The path of the catalogue.
     """
-    with lake.transaction() as tx:
+    with lake.transaction() as tx, lake.lock():
         fresh = tx.scratch / "catalogue.duckdb"
         con = connect()
         try:
@@ -36,10 +36,10 @@ def publish(lake: Lake) -> Path:
             con.execute("DETACH warehouse")
         finally:
             con.close()
-        with lake.lock():
-            fresh.replace(lake.warehouse)
-            # A write-ahead log that another client left belongs to the file that is gone now.
-            Path(f"{lake.warehouse}.wal").unlink(missing_ok=True)
+        flush(fresh)
+        fresh.replace(lake.warehouse)
+        # A write-ahead log that another client left belongs to the file that is gone now.
+        Path(f"{lake.warehouse}.wal").unlink(missing_ok=True)
     return lake.warehouse
 
 

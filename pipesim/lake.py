@@ -14,7 +14,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -69,9 +69,10 @@ class Transaction:
         self._lake = lake
         self._id = uuid.uuid4().hex
         self._staging = lake.root / ".staging" / self._id
-        self._staging.mkdir(parents=True)
-        self._owner = FileLock(self._staging / "owner.lock", timeout=0)
-        self._owner.acquire()
+        with lake.lock():  # else whoever recovers the lake just now might take the folder for an abandoned one
+            self._staging.mkdir(parents=True)
+            self._owner = FileLock(self._staging / "owner.lock", timeout=0)
+            self._owner.acquire()
         self._moves: list[tuple[Path, Path]] = []
         self._removals: list[Path] = []
 
@@ -101,7 +102,7 @@ class Transaction:
     def commit(self) -> None:
         """Make the changes; after this returns they are on disk."""
         for staged, _ in self._moves:
-            _flush(staged)
+            flush(staged)
         moved = {target for _, target in self._moves}
         record = {
             "moves": [[str(s.relative_to(self._lake.root)), str(t.relative_to(self._lake.root))] for s, t in self._moves],
@@ -111,8 +112,9 @@ class Transaction:
             path = self._lake.root / ".staging" / f"{self._id}.commit"
             draft = self._staging / "commit.draft"
             draft.write_text(json.dumps(record), encoding="utf-8")
-            _flush(draft)
+            flush(draft)
             draft.replace(path)
+            _flush_names(path.parent)
             self._lake.finish(path)
 
     def close(self) -> None:
@@ -133,6 +135,12 @@ class Lake:
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
+        if set("=*?[") & set(str(self.root)):
+            raise RequestError(
+                "a home folder's path must not hold '=', '*', '?' or '[': tools that read Parquet give them a meaning",
+                where=str(root),
+                remedy="choose another folder with --home or PIPESIM_HOME",
+            )
         try:
             (self.root / ".staging").mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -197,13 +205,21 @@ class Lake:
 
     @contextmanager
     def lock(self, name: Literal["commit", "ingest"] = "commit") -> Iterator[None]:
-        """Keep other processes from committing, or from ingesting, meanwhile.
+        """Keep other processes from committing, or from ingesting, meanwhile; first finish what a dead one left undone.
 
         Raises:
             WorkError: If another process holds the lock for too long.
         """
         try:
-            with self._locks[name]:
+            lock = self._locks[name]
+            with lock:
+                if lock.lock_counter == 1:
+                    if name == "commit":
+                        for record in sorted((self.root / ".staging").glob("*.commit")):
+                            self.finish(record)
+                    else:
+                        with self.lock("commit"):
+                            pass
                 yield
         except Timeout as error:
             raise WorkError(
@@ -235,7 +251,7 @@ class Lake:
         for name in changes["removals"]:
             (self.root / name).unlink(missing_ok=True)
         for folder in folders:
-            _flush(folder)
+            _flush_names(folder)
         record.unlink()
 
     def _recover(self) -> None:
@@ -243,8 +259,6 @@ class Lake:
         if not any(path.suffix == ".commit" or path.is_dir() for path in staging.iterdir()):
             return
         with self.lock():
-            for record in sorted(staging.glob("*.commit")):
-                self.finish(record)
             for folder in (path for path in staging.iterdir() if path.is_dir()):
                 owner = FileLock(folder / "owner.lock", timeout=0)
                 try:
@@ -258,6 +272,10 @@ class Lake:
 
     def load_observed(self) -> Trace:
         """Return everything that was ingested, without provenance."""
+        with self.lock():  # so that no commit is seen by half
+            return self._read_observed()
+
+    def _read_observed(self) -> Trace:
         return Trace({t: _read(sorted((self.lake / "observed" / t).glob("*.parquet"))) for t in TRACE_TABLES})
 
     def save_synthetic(self, trace: Trace, manifest: Mapping[str, Any]) -> None:
@@ -338,13 +356,16 @@ def _read(files: list[Path]) -> pl.DataFrame:
     return pl.read_parquet(files) if files else pl.DataFrame()
 
 
-def _flush(path: Path) -> None:
-    """Make a file's bytes, or a folder's names, survive a loss of power."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:  # a folder cannot be opened on every system; its names are then flushed by the system in its time
-        return
+def flush(path: Path) -> None:
+    """Make a file's bytes survive a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _flush_names(folder: Path) -> None:
+    """Make the names in a folder survive a loss of power, where the system lets a folder be opened."""
+    with suppress(OSError):
+        flush(folder)

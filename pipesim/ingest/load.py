@@ -131,7 +131,7 @@ def _load(lake: Lake, files: list[LogFile], source: Source) -> list[FileAccount]
         _account(con, accounts)
         names, digests = [f.name for f in files], {f.digest for f in files}
         reread = [(a.ingest_id, a.file) for m in _manifests(lake) for a in _accounts(m) if a.digest in digests]
-        store(tx, lake, con, Batch(ingest_id, source.name, names, superseded, staging.reordered(), reread))
+        store(tx, lake, con, Batch(ingest_id, source.name, names, superseded, reread))
         incomplete = _count(con, "SELECT count(*) FROM rejected WHERE stage = 'reference'") > 0
         manifest = {
             "ingest_id": ingest_id,

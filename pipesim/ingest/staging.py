@@ -84,7 +84,7 @@ class Staging:
             for projection in self._uniform(records, projections):
                 how = statements(projection, records.fields, self._zone)
                 place = f"staged_{projection.table}"
-                first = self.count(place)
+                first = self.con.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {place}").fetchall()[0][0]
                 staged.append(f"{place} WHERE rowid >= {first}")
                 source = f"({records.select(how.fields, how.numbers)})"
                 self.con.execute(f"INSERT INTO {place} {how.rows(source, file_no, quick=True)}")
@@ -136,10 +136,6 @@ class Staging:
             self.con.execute(
                 f"CREATE OR REPLACE TEMP TABLE staged_{name} AS SELECT * REPLACE ({run_id} AS run_id) FROM staged_{name}"
             )
-
-    def reordered(self) -> frozenset[str]:
-        """Return the tables whose final rows are not in the order of their lines."""
-        return frozenset(self._nameless | {name for name, kind in self.finals.items() if kind == "TABLE"})
 
     def _reject_lines(self, file_no: int, bad: list[tuple[str, BadLine]]) -> None:
         if not bad:

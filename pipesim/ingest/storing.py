@@ -25,7 +25,6 @@ class Batch:
         source: The log format's name.
         files: The names of its files, in the order of their numbers.
         superseded: How many rows of the lake each table replaces.
-        reordered: The tables whose rows are no longer in the order of the lines.
         reread: Earlier ingests' identifiers, each with the name of a file whose very bytes were read again now.
     """
 
@@ -33,7 +32,6 @@ class Batch:
     source: str
     files: list[str]
     superseded: dict[str, int]
-    reordered: frozenset[str]
     reread: list[tuple[str, str]]
 
 
@@ -50,13 +48,11 @@ def store(tx: Transaction, lake: Lake, con: duckdb.DuckDBPyConnection, batch: Ba
     ingest_id = quote(batch.ingest_id)
     for name, table in TRACE_TABLES.items():
         columns = ", ".join(quote_name(c.name) for c in table.columns)
-        # What was not folded stands in the order of the lines already.
-        order = " ORDER BY file_no, line" if name in batch.reordered else ""
         if _any(con, f"final_{name}"):
             con.execute(
                 f"COPY (SELECT {columns}, {quote(batch.source)} AS source, source_file, line AS source_line, "
                 f"{ingest_id} AS ingest_id "
-                f"FROM final_{name} JOIN files USING (file_no){order}) "
+                f"FROM final_{name} JOIN files USING (file_no) ORDER BY file_no, line) "
                 f"TO {quote(str(tx.stage(lake.observed_file(name, batch.ingest_id))))} {_PARQUET}"
             ).fetchall()
         if batch.superseded.get(name):
@@ -106,4 +102,4 @@ def _rewrite(tx: Transaction, con: duckdb.DuckDBPyConnection, file: Path, kept: 
         tx.remove(file)
     elif left < held:
         target = quote(str(tx.stage(file)))
-        con.execute(f"COPY (SELECT * FROM {source} {kept}) TO {target} {_PARQUET}").fetchall()
+        con.execute(f"COPY (SELECT * FROM {source} {kept} ORDER BY source_file, source_line) TO {target} {_PARQUET}").fetchall()
