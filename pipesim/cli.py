@@ -263,8 +263,8 @@ def _config(kind: Any, values: dict[str, Any]) -> Any:
     try:
         return kind(**values)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise RequestError(first["msg"], where="--" + ".".join(str(part) for part in first["loc"])) from error
+        wrong = [f"--{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
+        raise RequestError("\n".join(wrong)) from error
 
 
 def _load_all(paths: list[Path], load: Any) -> list[Any]:

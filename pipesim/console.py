@@ -40,7 +40,9 @@ def run_sql(lake: Lake, query: str) -> tuple[list[str], list[list[Any]], str]:
     """
     con = open_views(lake)
     try:
-        relation = con.sql(query)
+        relation = con.sql(query) if query.strip() else None
+        if relation is None:
+            raise RequestError("there is nothing to run", where="QUERY", remedy="give one SELECT")
         rows = [[_plain(value) for value in row] for row in relation.fetchall()]
         return list(relation.columns), rows, str(relation).rstrip()
     except duckdb.Error as error:

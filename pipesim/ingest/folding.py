@@ -17,6 +17,9 @@ from pipesim.ingest.statements import rule_reason
 from pipesim.lake import Lake
 from pipesim.schema import TERMINAL_STATUSES, TRACE_TABLES, Table, Type, with_provenance
 
+#: What a task's row says where its log does not.
+_DURATION = "CASE WHEN ended_at >= started_at THEN (epoch_us(ended_at) - epoch_us(started_at)) / 1e6 END"
+_CENSORED = "(status NOT IN ('SUCCEEDED', 'SKIPPED', 'UNKNOWN'))"
 _TERMINAL = ", ".join(quote(status) for status in TERMINAL_STATUSES)
 
 
@@ -59,12 +62,12 @@ def fold(staging: Staging, lake: Lake, table: Table) -> Folded:
     return Folded(name, staging.count(f"superseded_{name}"))
 
 
-def reject_bad_rows(staging: Staging, table: Table) -> int:
-    """Refuse the lines of every row that breaks a rule now that it is whole; returns the number of such rows."""
+def reject_bad_rows(staging: Staging, table: Table) -> None:
+    """Refuse the lines of every row that breaks a rule now that it is whole."""
     # Rows that were not folded were held to the other rules one by one already.
     rules = [rule for rule in table.rules if rule.whole or staging.finals[table.name] == "TABLE"]
     if not rules:
-        return 0
+        return
     good = " AND ".join(f"(({rule.sql}) IS NOT FALSE)" for rule in rules)
     reasons = ", ".join(rule_reason(table, rule) for rule in rules)
     key = ", ".join(quote_name(k) for k in table.key)
@@ -77,7 +80,6 @@ def reject_bad_rows(staging: Staging, table: Table) -> int:
         f"INSERT INTO rejected SELECT file_no, line, reason.stage, reason.rule, reason.detail, NULL FROM broken "
         f"JOIN staged_{table.name} USING ({key}) WHERE reason IS NOT NULL"
     )
-    return staging.count("broken")
 
 
 def _load_existing(con: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> None:
@@ -87,10 +89,20 @@ def _load_existing(con: duckdb.DuckDBPyConnection, lake: Lake, table: Table) -> 
     full = with_provenance(table)
     if any(folder.glob("*.parquet")):
         source = f"SELECT * FROM read_parquet({quote(f'{folder}/*.parquet')}, union_by_name = true)"
-        query = f"SELECT * FROM ({source}) SEMI JOIN staged_{table.name} USING ({key})"
+        query = f"SELECT * {_as_given(table)} FROM ({source}) SEMI JOIN staged_{table.name} USING ({key})"
     else:
         query = full.empty_select()
     con.execute(f"CREATE OR REPLACE TEMP TABLE existing AS {query}")
+
+
+def _as_given(table: Table) -> str:
+    """Return a REPLACE clause that takes back what `_completed` derived, so that new events can change it."""
+    if table.name != "task_runs":
+        return ""
+    return (
+        f"REPLACE (CASE WHEN duration_s IS DISTINCT FROM {_DURATION} THEN duration_s END AS duration_s, "
+        f"CASE WHEN is_censored IS DISTINCT FROM {_CENSORED} THEN is_censored END AS is_censored)"
+    )
 
 
 def _fold_repeated(con: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -159,11 +171,7 @@ def _equal(table: Table, left: str, right: str) -> str:
 def _completed(con: duckdb.DuckDBPyConnection, table: Table) -> str:
     """Return the columns that follow from others of a whole row, for a REPLACE clause."""
     if table.name == "task_runs":
-        return (
-            "coalesce(duration_s, CASE WHEN ended_at >= started_at THEN (epoch_us(ended_at) - epoch_us(started_at)) / 1e6 END) "
-            "AS duration_s, "
-            "coalesce(is_censored, status NOT IN ('SUCCEEDED', 'SKIPPED', 'UNKNOWN')) AS is_censored"
-        )
+        return f"coalesce(duration_s, {_DURATION}) AS duration_s, coalesce(is_censored, {_CENSORED}) AS is_censored"
     if table.name == "pipeline_runs":
         until = con.execute(f"SELECT max(latest) FROM ({_all_instants()})").fetchall()[0][0]
         basis = "relative" if until is None else "assumed_zone"
@@ -180,6 +188,6 @@ def _all_instants() -> str:
     parts = [
         f"SELECT max({quote_name(column)}) AS latest FROM staged_{t.name}"
         for t in TRACE_TABLES.values()
-        for column in ["event_at", *(c.name for c in t.columns if c.type is Type.INSTANT)]
+        for column in ["event_at", *(c.name for c in t.columns if c.type is Type.INSTANT and c.name != "valid_to")]
     ]
     return " UNION ALL ".join(parts)

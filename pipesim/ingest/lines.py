@@ -140,7 +140,7 @@ def _batch_with_bad_lines(first: int, data: bytes) -> LineBatch:
             rule, detail = "nul_byte", f"NUL at byte {line.index(0) + 1}"
         else:
             try:
-                text = line.decode("utf-8")
+                text = line.decode("utf-8") + "\n"
             except UnicodeDecodeError as error:
                 rule, detail = "not_utf8", f"byte 0x{line[error.start]:02x} at byte {error.start + 1}"
         if rule:

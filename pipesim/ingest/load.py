@@ -91,11 +91,11 @@ def ingest(lake: Lake, paths: Sequence[Path], source: Source) -> IngestReport:
     """
     begun = time.perf_counter()
     files = find_files(paths)
-    known = known_files(lake, source)
-    fresh = list({f.digest: f for f in files if f.digest not in known}.values())
-    if fresh:
-        for account in _load(lake, fresh, source):
-            known[account.digest] = account
+    with lake.lock("ingest"):
+        known = known_files(lake, source)
+        fresh = list({f.digest: f for f in files if f.digest not in known}.values())
+        if fresh:
+            known.update((account.digest, account) for account in _load(lake, fresh, source))
     new = {f.name for f in fresh}
     counted = list({f.digest: known[f.digest] for f in files}.values())
     return IngestReport(counted, [f.name for f in files if f.name not in new], time.perf_counter() - begun)
@@ -104,7 +104,7 @@ def ingest(lake: Lake, paths: Sequence[Path], source: Source) -> IngestReport:
 def known_files(lake: Lake, source: Source) -> dict[str, FileAccount]:
     """Return the accounts of the files that were ingested through a source as it is configured, by their digest.
 
-    A file of which runs were refused for their references is not among them: what was missing may have come since.
+    A file of which lines were refused for what was missing is not among them: it may have come since.
     """
     complete = (m for m in _manifests(lake) if m["source"] == source.fingerprint() and not m["incomplete"])
     return {account.digest: account for manifest in complete for account in _accounts(manifest)}
@@ -119,7 +119,7 @@ def _accounts(manifest: dict[str, Any]) -> list[FileAccount]:
 
 
 def _load(lake: Lake, files: list[LogFile], source: Source) -> list[FileAccount]:
-    with lake.lock("ingest"), lake.transaction() as tx, connect(MEMORY_LIMIT) as con:
+    with lake.transaction() as tx, connect(MEMORY_LIMIT) as con:
         con.execute(f"SET temp_directory = {quote(str(tx.scratch / 'spill'))}")
         _set_zone(con, source.time_zone)
         ingest_id = _new_id(lake, source, files)
@@ -129,10 +129,16 @@ def _load(lake: Lake, files: list[LogFile], source: Source) -> list[FileAccount]
         superseded = _fold_all(staging, lake)
         _fetch_raw(staging, files)
         _account(con, accounts)
+        earlier = {a.digest: a for m in _manifests(lake) if m["source"] == source.fingerprint() for a in _accounts(m)}
+        if not any(a.rows for a in accounts) and all(
+            a.digest in earlier and a.quarantined == earlier[a.digest].quarantined for a in accounts
+        ):
+            return [earlier[a.digest] for a in accounts]  # what was missing is missing still
         names, digests = [f.name for f in files], {f.digest for f in files}
         reread = [(a.ingest_id, a.file) for m in _manifests(lake) for a in _accounts(m) if a.digest in digests]
         store(tx, lake, con, Batch(ingest_id, source.name, names, superseded, reread))
-        incomplete = _count(con, "SELECT count(*) FROM rejected WHERE stage = 'reference'") > 0
+        lacking = ", ".join({quote(rule.name) for t in TRACE_TABLES.values() for rule in t.rules if rule.whole})
+        incomplete = _count(con, f"SELECT count(*) FROM rejected WHERE stage = 'reference' OR rule IN ({lacking})") > 0
         manifest = {
             "ingest_id": ingest_id,
             "source": source.fingerprint(),
@@ -197,6 +203,8 @@ def _fold_all(staging: Staging, lake: Lake) -> dict[str, int]:
             reject_bad_runs(staging, lake)
             references_checked = True
         stale = staging.drop_rejected_lines() if staging.count("rejected") > before else []
+        if stale and "pipeline_runs" not in stale:
+            stale.append("pipeline_runs")  # the end of the log may have been on a line that is gone
     return superseded
 
 

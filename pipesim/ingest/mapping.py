@@ -21,7 +21,7 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pipesim.errors import ConfigError, FileError
-from pipesim.schema import PIPELINE_RUNS, STATUSES, TASK_RUNS, Column, Type
+from pipesim.schema import PIPELINE_RUNS, TASK_RUNS, Column, Type
 
 #: Factors to the canonical unit: seconds, bytes, and whole GPUs or cores.
 UNITS = {
@@ -99,11 +99,6 @@ class Mapping(_Strict):
             raise ValueError("\n".join(problems))
         return self
 
-    @property
-    def has_status(self) -> bool:
-        """Whether the log says how jobs ended."""
-        return "status" in self.columns
-
 
 def load_mapping(path: Path) -> Mapping:
     """Read a mapping file.
@@ -148,9 +143,3 @@ def _problems(error: ValidationError) -> Sequence[tuple[str, str]]:
             place, _, rest = line.partition(": ")
             found.append((place, rest) if not path and rest else (path, line))
     return found
-
-
-def unmapped_words(mapping: Mapping) -> frozenset[str]:
-    """Return the canonical states that a mapping's words can lead to."""
-    status = mapping.columns.get("status")
-    return frozenset(status.words.values()) if status else frozenset(STATUSES)

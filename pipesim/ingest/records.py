@@ -7,6 +7,7 @@ are blank or a header are counted, not hidden.
 from __future__ import annotations
 
 import csv
+import glob
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -92,7 +93,9 @@ def field_names(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[
     if file.format == "csv":
         return _Header.read(file).names
     try:
-        described = con.sql(f"DESCRIBE SELECT * FROM read_parquet({quote(str(file.path))})").fetchall()
+        described = con.sql(
+            f"DESCRIBE SELECT * FROM read_parquet({quote(glob.escape(str(file.path)))}, hive_partitioning = false)"
+        ).fetchall()
     except duckdb.Error as error:
         raise FileError(f"the Parquet file is damaged ({error})", where=file.name, remedy="write it again") from error
     return [str(row[0]) for row in described]
@@ -179,6 +182,13 @@ class _Header:
     def read(cls, file: LogFile) -> _Header:
         """Find the header: the first line that is not blank."""
         for batch in read_lines(file, batch_bytes=1 << 16):
+            if batch.bad:
+                first = batch.bad[0]
+                raise FileError(
+                    f"the file's beginning cannot be read ({first.rule}: {first.detail})",
+                    where=f"{file.name}:{first.line}",
+                    remedy="convert the file to UTF-8",
+                )
             for offset, text in enumerate(batch.text.to_pylist()):
                 if text.strip():
                     return cls._parse(file, text.rstrip("\r\n"), batch.first + offset)
@@ -198,22 +208,14 @@ class _Header:
 
 def _read_csv(con: duckdb.DuckDBPyConnection, file: LogFile) -> Iterator[Records]:
     header = _Header.read(file)
-    width = len(header.names)
     for batch in _ahead(read_lines(file)):
         frame = pl.DataFrame({"text": pl.Series(pl.from_arrow(batch.text)).str.strip_chars_end("\r\n")})
         frame = frame.with_row_index("line", batch.first).with_columns(pl.col("line").cast(pl.Int64))
         content = frame.filter(pl.col("text").str.strip_chars() != "", pl.col("line") != header.line)
         blank = len(batch) - content.height - len(batch.bad)
-        content = content.with_columns(_widths(content["text"], header.delimiter).alias("width"))
-        good = content.filter(pl.col("width") == width)
-        bad = [
-            ("parse", BadLine(line, "unbalanced_quote", text[:RAW_CHARACTERS], "a quoted field does not end on its line"))
-            if found == 0
-            else ("parse", BadLine(line, "field_count", text[:RAW_CHARACTERS], f"{found} fields, the header has {width}"))
-            for line, text, found in content.filter(pl.col("width") != width).iter_rows()
-        ]
+        records, bad = _parse_csv(content, header)
         bad += [("read", line) for line in batch.bad]
-        con.register("csv_records", _parse_csv(good, header))
+        con.register("csv_records", records.to_arrow())
         select, head = partial(_column_select, "csv_records"), partial(_column_select, _head("csv_records"))
         yield Records(select, head, header.names, len(batch), blank, bad)
         con.unregister("csv_records")
@@ -224,36 +226,64 @@ def _column_select(source: str, fields: Sequence[str], numbers: frozenset[str] =
     return f'SELECT "#line", "#text"{names} FROM {source}'
 
 
-def _widths(text: pl.Series, delimiter: str) -> pl.Series:
-    """Return each line's number of fields; 0 where a quote is left open."""
-    frame = pl.DataFrame({"text": text})
-    separators = pl.col("text").str.count_matches(delimiter, literal=True)
-    quotes = pl.col("text").str.count_matches('"', literal=True)
-    bare = pl.col("text").str.replace_all(r'"[^"]*"', "").str.count_matches(delimiter, literal=True)
-    width = pl.when(quotes == 0).then(separators + 1).when(quotes % 2 == 1).then(0).otherwise(bare + 1)
-    return frame.select(width.cast(pl.Int64).alias("width"))["width"]
+def _parse_csv(content: pl.DataFrame, header: _Header) -> tuple[pl.DataFrame, list[tuple[str, BadLine]]]:
+    """Split lines into fields, all of them text; returns the records in the order of their lines, and the lines that are none.
+
+    Lines without a quote are split at the delimiter by Polars, the others one by one by Python's csv module.
+    """
+    width = len(header.names)
+    found = content.with_columns(
+        pl.col("text").str.count_matches(header.delimiter, literal=True).cast(pl.Int64).alias("found") + 1
+    )
+    quoted = pl.col("text").str.contains('"', literal=True)
+    bare = found.filter(~quoted)
+    bad = [_field_count(line, text, n, width) for line, text, n in bare.filter(pl.col("found") != width).iter_rows()]
+    bare = bare.filter(pl.col("found") == width)
+    rows: list[list[str]] = []
+    lines: list[tuple[int, str]] = []
+    for line, text, _ in found.filter(quoted).iter_rows():
+        try:
+            fields = next(csv.reader([text], delimiter=header.delimiter, strict=True))
+        except csv.Error as error:
+            bad.append(BadLine(line, "unbalanced_quote", text[:RAW_CHARACTERS], str(error)))
+            continue
+        if len(fields) == width:
+            rows.append(fields)
+            lines.append((line, text))
+        else:
+            bad.append(_field_count(line, text, len(fields), width))
+    parts = [_split(bare, header), pl.DataFrame(rows, schema=dict.fromkeys(header.names, pl.String), orient="row")]
+    places = [bare.select("line", "text"), pl.DataFrame(lines, schema={"line": pl.Int64, "text": pl.String}, orient="row")]
+    records = pl.concat(parts).with_columns(pl.all().str.strip_chars())
+    numbered = records.with_columns(
+        pl.concat([p["line"] for p in places]).alias("#line"), pl.concat([p["text"] for p in places]).alias("#text")
+    )
+    return (numbered.sort("#line") if rows else numbered), [("parse", b) for b in bad]
 
 
-def _parse_csv(good: pl.DataFrame, header: _Header) -> pa.Table:
-    """Split lines that are known to have the right number of fields; all fields are text."""
-    if good.is_empty():
-        parsed = pl.DataFrame(schema=dict.fromkeys(header.names, pl.String))
-    else:
-        parsed = pl.read_csv(
-            "\n".join(good["text"].to_list()).encode(),
-            has_header=False,
-            new_columns=header.names,
-            separator=header.delimiter,
-            infer_schema=False,
-        )
-    if parsed.height != good.height:
-        raise AssertionError(f"{good.height} CSV lines became {parsed.height} records")
-    parsed = parsed.with_columns(pl.all().str.strip_chars())
-    return parsed.with_columns(good["line"].alias("#line"), good["text"].alias("#text")).to_arrow()
+def _field_count(line: int, text: str, found: int, width: int) -> BadLine:
+    return BadLine(line, "field_count", text[:RAW_CHARACTERS], f"{found} fields, the header has {width}")
+
+
+def _split(bare: pl.DataFrame, header: _Header) -> pl.DataFrame:
+    """Split lines without quotes that are known to have the right number of fields."""
+    if bare.is_empty():
+        return pl.DataFrame(schema=dict.fromkeys(header.names, pl.String))
+    parsed = pl.read_csv(
+        "\n".join(bare["text"].to_list()).encode(),
+        has_header=False,
+        new_columns=header.names,
+        separator=header.delimiter,
+        quote_char=None,
+        infer_schema=False,
+    )
+    if parsed.height != bare.height:
+        raise AssertionError(f"{bare.height} CSV lines became {parsed.height} records")
+    return parsed
 
 
 def _read_parquet(con: duckdb.DuckDBPyConnection, file: LogFile) -> Iterator[Records]:
-    source = f"read_parquet({quote(str(file.path))}, file_row_number = true)"
+    source = f"read_parquet({quote(glob.escape(str(file.path)))}, file_row_number = true, hive_partitioning = false)"
     names = field_names(con, file, None)
     lines = _count(con, f"SELECT count(*) FROM {source}")
     fields = ", ".join(quote_name(name) for name in names)

@@ -8,29 +8,28 @@ import polars as pl
 from pipesim.catalog import quote
 from pipesim.ingest.staging import Staging
 from pipesim.lake import Lake
+from pipesim.schema import TRACE_TABLES
 
 #: Tables whose rows belong to a run.
 RUN_TABLES = ("pipeline_runs", "task_runs", "task_edges", "task_io")
 
 
-def reject_bad_runs(staging: Staging, lake: Lake) -> int:
-    """Refuse all lines of runs whose edges have a cycle or an end that is no task; returns the number of such runs."""
+def reject_bad_runs(staging: Staging, lake: Lake) -> None:
+    """Refuse all lines of runs whose edges, the known ones included, have a cycle or an end that is no task."""
     con = staging.con
-    edges = con.sql("SELECT run_id, task_id, parent_task_id FROM final_task_edges").pl()
+    edges = con.sql(
+        "SELECT run_id, task_id, parent_task_id FROM final_task_edges UNION "
+        f"SELECT run_id, task_id, parent_task_id FROM ({_stored(lake, 'task_edges')}) "
+        "SEMI JOIN final_task_edges USING (run_id) ORDER BY ALL"
+    ).pl()
     if edges.is_empty():
-        return 0
+        return
     con.execute("CREATE OR REPLACE TEMP TABLE bad_runs (run_id VARCHAR, rule VARCHAR, detail VARCHAR)")
-    folder = lake.lake / "observed" / "task_runs"
-    stored = (
-        f"UNION SELECT run_id, task_id FROM read_parquet({quote(f'{folder}/*.parquet')})"
-        if any(folder.glob("*.parquet"))
-        else ""
-    )
+    tasks = f"SELECT run_id, task_id FROM final_task_runs UNION SELECT run_id, task_id FROM ({_stored(lake, 'task_runs')})"
     con.execute(
         "INSERT INTO bad_runs SELECT run_id, 'missing_edge_end', 'no task ' || min(end_) FROM ("
         "SELECT run_id, task_id AS end_ FROM final_task_edges UNION SELECT run_id, parent_task_id FROM final_task_edges) e "
-        f"ANTI JOIN (SELECT run_id, task_id FROM final_task_runs {stored}) t ON e.run_id = t.run_id AND e.end_ = t.task_id "
-        "GROUP BY run_id"
+        f"ANTI JOIN ({tasks}) t ON e.run_id = t.run_id AND e.end_ = t.task_id GROUP BY run_id"
     )
     con.register("cyclic", cyclic_runs(edges).to_frame("run_id").to_arrow())
     con.execute("INSERT INTO bad_runs SELECT run_id, 'dependency_cycle', 'its tasks wait for each other' FROM cyclic")
@@ -40,7 +39,13 @@ def reject_bad_runs(staging: Staging, lake: Lake) -> int:
             f"INSERT INTO rejected SELECT file_no, line, 'reference', rule, 'run ' || run_id || ': ' || detail, NULL "
             f"FROM staged_{table} JOIN bad_runs USING (run_id)"
         )
-    return staging.count("bad_runs")
+
+
+def _stored(lake: Lake, table: str) -> str:
+    folder = lake.lake / "observed" / table
+    if not any(folder.glob("*.parquet")):
+        return TRACE_TABLES[table].empty_select()
+    return f"SELECT * FROM read_parquet({quote(f'{folder}/*.parquet')}, union_by_name = true)"
 
 
 def cyclic_runs(edges: pl.DataFrame) -> pl.Series:

@@ -69,7 +69,7 @@ def statements(projection: Projection, fields: Sequence[str], zone: str) -> Stat
         projection.where,
         tuple(used_fields(fields, [projection.where, event, *(t.raw for t in given.values())])),
         _numbers(fields, given, [projection.where, event]),
-        "".join(f", {t.raw} AS {quote_name('raw ' + name)}" for name, t in given.items()),
+        "".join(f", {t.raw} AS {quote_name('#raw ' + name)}" for name, t in given.items()),
         ", ".join([*(_type_reason(t) for t in given.values()), *(rule_reason(table, r) for r in rules)]),
         ", ".join(f"{_value(table, c.name, given)} AS {quote_name(c.name)}" for c in table.columns),
         f'"#line" AS line, {line_hash} AS line_hash, {event} AS event_at',
@@ -79,7 +79,7 @@ def statements(projection: Projection, fields: Sequence[str], zone: str) -> Stat
 
 
 def _undoubted(t: Typed) -> str:
-    name, raw = quote_name(t.column.name), quote_name("raw " + t.column.name)
+    name, raw = quote_name(t.column.name), quote_name("#raw " + t.column.name)
     if t.column.type is Type.STRING and not t.column.values:
         return "true"
     same = f"({name} IS NULL) = ({raw} IS NULL)" if t.column.name != "attempt" else f"{raw} IS NULL OR {name} IS NOT NULL"
@@ -125,12 +125,12 @@ def _early_rules(table: Table, given: Mapping[str, Typed], projection: Projectio
 def _value(table: Table, name: str, given: Mapping[str, Typed]) -> str:
     if name in given:
         value = given[name].value
-        return f"CASE WHEN {quote_name('raw ' + name)} IS NULL THEN 1 ELSE {value} END" if name == "attempt" else value
+        return f"CASE WHEN {quote_name('#raw ' + name)} IS NULL THEN 1 ELSE {value} END" if name == "attempt" else value
     return "1" if name == "attempt" else f"NULL::{table.by_name[name].type.sql}"
 
 
 def _type_reason(t: Typed) -> str:
-    raw = quote_name("raw " + t.column.name)
+    raw = quote_name("#raw " + t.column.name)
     rule = f"{t.column.name}_not_{_TYPE_NAMES[t.column.type]}"
     stage, rule = ("rule", _unknown_word(t.column)) if t.column.values else ("type", rule)
     detail = f"{quote(t.column.name + ': ')} || left({raw}, 200)"

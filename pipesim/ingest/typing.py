@@ -40,7 +40,7 @@ class Typed:
 
 def typed(column: Column, field: Field, zone: str) -> Typed:
     """Return the SQL of one canonical column, given how the log writes it and the zone of instants that name none."""
-    raw_name = f'"raw {column.name}"'
+    raw_name = f'"#raw {column.name}"'
     words = ("",) if column.name in _VERBATIM else _MISSING
     # A list and not IN (...), which DuckDB would plan as a join over all rows; a CASE looks only at the rows that need it.
     is_missing = f"list_contains([{', '.join(map(quote, words))}], CAST({raw_name} AS VARCHAR))"

@@ -20,6 +20,8 @@ from pipesim.schema import PIPELINE_RUNS, TASK_RUNS
 
 _WORDS = {"status": STATUS_WORDS, "task_type": TASK_TYPE_WORDS, "trigger": TRIGGER_WORDS}
 _ONLY_TASK = "job"
+#: A row that has none of them is no job.
+_INSTANTS = ("submitted_at", "queued_at", "started_at", "ended_at")
 
 
 class JobTable(Source):
@@ -55,6 +57,8 @@ class JobTable(Source):
             )
         mapped = {name: _field(name, column) for name, column in self.mapping.columns.items()}
         identify = "run_id" not in mapped
+        if not identify:  # two clusters may number their jobs alike
+            mapped["run_id"] = Field(f"{quote(self.name + '-')} || {mapped['run_id'].sql}")
         run = {name: field for name, field in mapped.items() if name in PIPELINE_RUNS.by_name}
         task = {name: field for name, field in mapped.items() if name in TASK_RUNS.by_name}
         if identify:
@@ -70,10 +74,10 @@ class JobTable(Source):
             row.setdefault("status", Field("'UNKNOWN'", words=STATUS_WORDS))
             row["raw_status"] = Field(row["status"].sql)
         run["time_basis"] = _basis(mapped)
-        return [
-            Projection("pipeline_runs", run, "true", identify=identify),
-            Projection("task_runs", task, "true", identify=identify),
-        ]
+        when = [mapped[name].sql for name in _INSTANTS if name in mapped]
+        where = " OR ".join(f"nullif(trim(CAST({sql} AS VARCHAR)), '') IS NOT NULL" for sql in when)
+        rows = {"pipeline_runs": run, "task_runs": task}
+        return [Projection(table, fields, f"({where})", identify=identify) for table, fields in rows.items()]
 
 
 def _field(name: str, mapped: MappedColumn) -> Field:
@@ -87,7 +91,7 @@ def _folded(word: str) -> str:
 
 
 def _basis(mapped: dict[str, Field]) -> Field:
-    first = next(mapped[n] for n in ("submitted_at", "queued_at", "started_at", "ended_at") if n in mapped)
+    first = next(mapped[n] for n in _INSTANTS if n in mapped)
     return Field(
         time_basis(first.sql)
         if first.time_format == "iso"

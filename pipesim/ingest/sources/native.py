@@ -92,7 +92,4 @@ def _projection(table: str, present: frozenset[str], where: str) -> Projection:
 
 
 def _table_by_name(file: LogFile) -> str | None:
-    names = (file.stem, file.path.parent.name)
-    return next(
-        (table for name in names for table in sorted(TRACE_TABLES, key=len, reverse=True) if name.startswith(table)), None
-    )
+    return next((table for table in sorted(TRACE_TABLES, key=len, reverse=True) if file.stem.startswith(table)), None)
