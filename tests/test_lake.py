@@ -78,6 +78,18 @@ def test_a_killed_commit_is_all_or_nothing_after_the_next_opening(tmp_path: Path
     assert [p for p in (tmp_path / ".staging").iterdir() if p.suffix != ".lock"] == []
 
 
+def test_a_process_that_is_open_finishes_what_a_killed_one_left_before_it_commits(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    with lake.transaction() as tx:
+        for name in ("a", "b", "c", "old"):
+            tx.write_json({"version": 1}, lake.root / f"{name}.json")
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path), "3"], capture_output=True, check=False)
+    with lake.transaction() as tx:
+        tx.write_json({"version": 3}, lake.root / "a.json")
+    versions = {name: json.loads(data)["version"] for name, data in _files(Lake(tmp_path)).items()}
+    assert versions == {"a.json": 3, "b.json": 2, "c.json": 2}
+
+
 def test_another_processes_open_transaction_is_left_alone(lake: Lake) -> None:
     with lake.transaction() as tx:
         tx.write_json({}, lake.root / "mine.json")
@@ -110,6 +122,12 @@ def test_fewer_replications_leave_no_old_ones(lake: Lake) -> None:
 def test_a_name_from_outside_never_becomes_a_path_out_of_its_folder(lake: Lake, name: str) -> None:
     with pytest.raises(RequestError, match="cannot be the name"):
         safe_name(name, "trace")
+
+
+def test_a_home_whose_path_means_something_to_parquet_readers_is_refused(tmp_path: Path) -> None:
+    for name in ("pool=a", "x[1]", "all*"):
+        with pytest.raises(RequestError, match="must not hold"):
+            Lake(tmp_path / name)
 
 
 def test_a_home_that_cannot_be_written_is_refused_with_a_remedy(tmp_path: Path) -> None:

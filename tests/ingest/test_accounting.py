@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import polars as pl
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +16,7 @@ from pipesim.errors import FileError
 from pipesim.ingest import find_source, ingest
 from pipesim.ingest.files import find_files
 from pipesim.ingest.lines import read_lines
+from pipesim.ingest.staging import Staging
 from pipesim.lake import Lake
 
 _WORDS = st.sampled_from(["ok", "failed", "RUNNING", "exploded", "", "NA"])
@@ -32,25 +36,68 @@ _LINES = st.one_of(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(_LINES, min_size=1, max_size=25), st.booleans(), st.data())
-def test_every_line_is_accounted_for(lines: list[bytes], ends: bool, data: st.DataObject) -> None:
-    content = bytearray(b"\n".join(lines) + (b"\n" if ends else b""))
-    for _ in range(data.draw(st.integers(0, 3))):
-        if content:
-            content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
-    physical = bytes(content).count(b"\n") + (0 if content.endswith(b"\n") or not content else 1)
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log.jsonl"
-        log.write_bytes(bytes(content))
+@given(
+    st.lists(st.lists(_LINES, min_size=1, max_size=15), min_size=1, max_size=3), st.sampled_from([40, 300, 1 << 20]), st.data()
+)
+def test_every_line_is_accounted_for(files: list[list[bytes]], batch_bytes: int, data: st.DataObject) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(read_lines, "__defaults__", (batch_bytes,))
+        logs, physical = [], 0
+        for number, lines in enumerate(files):
+            content = bytearray(b"\n".join(lines) + (b"\n" if data.draw(st.booleans()) else b""))
+            for _ in range(data.draw(st.integers(0, 2))):
+                if content:
+                    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+            logs.append(Path(folder) / f"log{number}.jsonl")
+            logs[-1].write_bytes(bytes(content))
+            if bytes(content) not in [log.read_bytes() for log in logs[:-1]] and bytes(content) != b"\xef\xbb\xbf":
+                physical += bytes(content).count(b"\n") + (0 if content.endswith(b"\n") or not content else 1)
         lake = Lake(Path(folder) / "home")
         try:
-            counts = ingest(lake, [log], find_source("native")).as_dict()
+            counts = ingest(lake, logs, find_source("native")).as_dict()
         except FileError:
             assert not list(lake.lake.rglob("*.parquet"))
             return
-        assert counts["lines"] == physical - (1 if bytes(content) == b"\xef\xbb\xbf" else 0)
+        assert counts["lines"] == physical
         assert counts["lines"] == counts["valid"] + counts["duplicates"] + counts["quarantined"] + counts["blank_or_header"]
         assert lake.load_observed().violations() == []
+        for table in ("task_runs", "task_edges", "models"):
+            places = lake.lake / "observed" / table
+            for file in places.glob("*.parquet"):
+                assert pl.read_parquet(file, columns=["source_file", "source_line"]).is_sorted(["source_file", "source_line"])
+
+
+_PLAIN = st.fixed_dictionaries(
+    {
+        "run_id": st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=5),
+        "task_id": st.sampled_from(["a", "b"]),
+        "task_name": st.text(max_size=5),
+        "status": st.sampled_from(["SUCCEEDED", "ok", "exploded"]),
+        "gpus": st.sampled_from([1, 0.5, -1, -2, None, "3", "x", True, 2**60]),
+        "memory_bytes": st.sampled_from([5, 2**53 + 1, 2**62 + 1, 1.5, None]),
+    }
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(_PLAIN, min_size=1, max_size=8), st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]), st.booleans())
+def test_the_cheap_way_of_parsing_gives_what_the_careful_one_gives(
+    rows: list[dict[str, Any]], separators: tuple[str, str], extra: bool
+) -> None:
+    rows = [{**row, "duration_s": 1} for row in rows]
+    if extra:
+        rows[-1]["pool"] = "gpu"
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        log = Path(folder) / "log.jsonl"
+        log.write_text("".join(json.dumps(row, separators=separators) + "\n" for row in rows), encoding="utf-8")
+        cheap = Lake(Path(folder) / "cheap")
+        first = ingest(cheap, [log], find_source("native")).as_dict()
+        patch.setattr(Staging, "_add_at_once", lambda *_: False)
+        careful = Lake(Path(folder) / "careful")
+        second = ingest(careful, [log], find_source("native")).as_dict()
+        assert {**first, "seconds": 0} == {**second, "seconds": 0}
+        one, other = (each.load_observed().task_runs.sort("run_id", "task_id") for each in (cheap, careful))
+        assert one.equals(other)
 
 
 @settings(max_examples=60, deadline=None)

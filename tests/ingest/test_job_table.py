@@ -67,6 +67,16 @@ def test_twins_without_an_identifier_are_two_jobs_and_overlapping_exports_are_on
     assert lake.load_observed().task_runs["duration_s"].sort().to_list() == [1.0, 1.0, 2.0, 3.0]
 
 
+def test_a_row_without_any_instant_is_no_job_and_clusters_may_number_alike(lake: Lake, tmp_path: Path) -> None:
+    log = tmp_path / "jobs.csv"
+    log.write_text("i,t,d\n1,2026-01-01,1\n,,\n2,,5\n")
+    for name in ("alpha", "beta"):
+        mapping = _mapping(tmp_path, f"name: {name}\ncolumns: {{run_id: i, submitted_at: t, duration_s: d}}\n")
+        counts = ingest(lake, [log], find_source("job-table", mapping)).as_dict()
+        assert (counts["valid"], counts["quarantined"]) == (1, 2)
+    assert sorted(lake.load_observed().task_runs["run_id"].to_list()) == ["alpha-1", "beta-1"]
+
+
 def test_philly_is_accounted_for_line_by_line(lake: Lake, philly: Path) -> None:
     source = find_source("philly")
     counts = ingest(lake, [philly], source).as_dict()

@@ -221,15 +221,20 @@ def test_missing_words_become_null_and_csv_fields_are_checked(lake: Lake, tmp_pa
         "r1;t2;a;ok;2;;Unknown\r\n"
         'r1;t3;a;ok;"2;0;;x\r\n'
         'r1;t4;a;ok;2;"0,5";;x\r\n'
+        'r1;t6;"a;b";ok;2;"1";"g""p";x\r\n'
+        'r1;t7;a;ok;2; "1;2";;x\r\n'
+        'r1;t8;"a"b"c;ok;2;1;;x\r\n'
         " r1 ; t5 ; a ; ok ; 3 ; 2 ; gpu ; x \r\n",
         encoding="utf-8",
     )
     report = _ingest(lake, log)
-    assert _counts(report) == (2, 0, 3, 2)
+    assert _counts(report) == (3, 0, 5, 2)
     assert report.accounts[0].unused == ["what"]
-    assert [rule for _, _, rule in _reasons(lake)] == ["field_count", "unbalanced_quote", "gpus_not_a_number"]
+    assert [rule for _, _, rule in _reasons(lake)] == [
+        "field_count", "unbalanced_quote", "gpus_not_a_number", "field_count", "unbalanced_quote",
+    ]  # fmt: skip
     rows = lake.load_observed().task_runs.sort("task_id").select("task_id", "gpus", "pool").rows()
-    assert rows == [("t1", None, None), ("t5", 2.0, "gpu")]
+    assert rows == [("t1", None, None), ("t5", 2.0, "gpu"), ("t6", 1.0, 'g"p')]
 
 
 def test_naive_times_take_the_zone_that_is_named_and_skipped_hours_are_refused(lake: Lake, tmp_path: Path) -> None:
@@ -306,3 +311,78 @@ def test_a_folder_stands_for_the_logs_in_it(lake: Lake, tmp_path: Path) -> None:
         _ingest(lake, tmp_path / "none")
     with pytest.raises(FileError, match="no such file"):
         _ingest(lake, tmp_path / "missing.jsonl")
+
+
+def test_an_attempt_that_ends_in_a_later_file_is_the_same_as_in_one_file(lake: Lake, tmp_path: Path) -> None:
+    begin = {**TASK, "status": "RUNNING", "started_at": "2026-01-01T01:00:00Z"}
+    end = {"run_id": "r1", "task_id": "t1", "status": "SUCCEEDED", "ended_at": "2026-01-01T02:00:00Z"}
+    fix = {**TASK, "status": "SUCCEEDED", "started_at": "2026-01-01T01:30:00Z", "ended_at": "2026-01-01T02:00:00Z"}
+    for number, event in enumerate((begin, end)):
+        _ingest(lake, _write(tmp_path / f"{number}.jsonl", event))
+    (row,) = lake.load_observed().task_runs.to_dicts()
+    assert (row["status"], row["is_censored"], row["duration_s"]) == ("SUCCEEDED", False, 3600.0)
+    _ingest(lake, _write(tmp_path / "fix.jsonl", fix))
+    assert lake.load_observed().task_runs["duration_s"].to_list() == [1800.0]
+
+
+def test_an_end_that_comes_before_its_beginning_is_read_again_when_asked(lake: Lake, tmp_path: Path) -> None:
+    end = _write(
+        tmp_path / "end.jsonl", {"run_id": "r1", "task_id": "t1", "status": "SUCCEEDED", "ended_at": "2026-01-01T02:00:00Z"}
+    )
+    assert _counts(_ingest(lake, end)) == (0, 0, 1, 0)
+    _ingest(lake, _write(tmp_path / "begin.jsonl", {**TASK, "status": "RUNNING", "started_at": "2026-01-01T01:00:00Z"}))
+    assert _counts(_ingest(lake, end)) == (1, 0, 0, 0)
+    assert lake.load_observed().task_runs["status"].to_list() == ["SUCCEEDED"]
+    assert _reasons(lake) == []
+
+
+def test_what_is_missing_still_changes_nothing(lake: Lake, tmp_path: Path) -> None:
+    good = [{**TASK, "task_id": t, "status": "ok", "duration_s": 1} for t in ("a", "b")]
+    log = _write(
+        tmp_path / "log.jsonl", *good, {"run_id": "r1", "task_id": "b", "parent_task_id": "zzz"}, {**good[0], "run_id": "r2"}
+    )
+    first = _ingest(lake, log).as_dict()
+    before = {p: p.read_bytes() for p in lake.lake.rglob("*") if p.is_file()}
+    second = _ingest(lake, log).as_dict()
+    assert {**first, "seconds": 0} == {**second, "seconds": 0}
+    assert before == {p: p.read_bytes() for p in lake.lake.rglob("*") if p.is_file()}
+
+
+def test_a_cycle_over_two_files_is_found(lake: Lake, tmp_path: Path) -> None:
+    tasks = [{**TASK, "task_id": t, "status": "ok", "duration_s": 1} for t in ("a", "b")]
+    _ingest(lake, _write(tmp_path / "1.jsonl", *tasks, {"run_id": "r1", "task_id": "b", "parent_task_id": "a"}))
+    assert _counts(_ingest(lake, _write(tmp_path / "2.jsonl", {"run_id": "r1", "task_id": "a", "parent_task_id": "b"}))) == (
+        0,
+        0,
+        1,
+        0,
+    )
+    assert lake.load_observed().task_edges.rows() == [("r1", "b", "a")]
+
+
+def test_the_end_of_the_log_is_not_taken_from_what_was_refused_or_planned(lake: Lake, tmp_path: Path) -> None:
+    log = _write(
+        tmp_path / "log.jsonl",
+        {"run_id": "r1", "pipeline_name": "p", "status": "RUNNING", "submitted_at": "2026-01-01T00:00:00Z"},
+        {"pool": "a", "valid_from": "2026-01-02T00:00:00Z", "valid_to": "9999-12-31T00:00:00Z", "kind": "gpu"},
+        {**TASK, "status": "ok", "queued_at": "2999-01-01T00:00:00Z"},
+    )
+    _ingest(lake, log)
+    assert lake.load_observed().pipeline_runs["observed_until"].to_list() == [datetime(2026, 1, 2)]
+
+
+def test_equal_logs_are_equal_bytes_in_the_order_of_their_lines(tmp_path: Path) -> None:
+    rows = 300_000  # more than one row group, so that threads might shuffle them
+    log = tmp_path / "task_runs.csv"
+    pl.select(pl.int_range(rows).alias("n")).select(
+        pl.format("r{}", "n").alias("run_id"), pl.lit("t").alias("task_id"), pl.lit("n").alias("task_name"),
+        pl.lit("ok").alias("status"), (pl.col("n") % 97).alias("duration_s"),
+    ).write_csv(log)  # fmt: skip
+    files = []
+    for home in ("one", "two"):
+        lake = Lake(tmp_path / home)
+        _ingest(lake, log)
+        (file,) = (lake.lake / "observed" / "task_runs").glob("*.parquet")
+        files.append(file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert pl.read_parquet(files[0])["source_line"].equals(pl.Series("source_line", range(2, rows + 2)))
