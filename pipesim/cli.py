@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -149,8 +150,10 @@ def simulate(
                 _say(f"warning: {warning}")
 
     with _working("simulating"):
-        results = run_scenarios(lake, loaded, engine=engine, replications=replications, workers=workers, on_done=tell)
-        publish(lake)
+        try:
+            results = run_scenarios(lake, loaded, engine=engine, replications=replications, workers=workers, on_done=tell)
+        finally:
+            publish(lake)  # what was simulated before a scenario was refused is there to be queried
     runs = [result.summary.as_dict() for result in results]
     _print({"runs": runs}, as_json, _runs_table(runs))
 
@@ -211,6 +214,14 @@ def ui(
 
 def main() -> None:
     """Run the command line and exit: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted."""
+    interrupted: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        interrupted.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     try:
         code = app(standalone_mode=False)
     except (KeyboardInterrupt, typer.Abort):
@@ -222,12 +233,16 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(1)
     except Exception as error:  # usage errors show themselves; of all others a user sees a sentence, --debug the traceback
+        if interrupted:  # which some libraries turn into an error of their own
+            _fail("interrupted; nothing is half-written", 130)
         if callable(show := getattr(error, "show", None)):
             show()
             sys.exit(getattr(error, "exit_code", 2))
         if "--debug" in sys.argv:
             raise
         _fail(f"an error inside pipesim: {type(error).__name__}: {error}\n  -> run again with --debug to see where", 1)
+    if interrupted:
+        _fail("interrupted; nothing is half-written", 130)
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -69,16 +69,12 @@ def serve_ui(lake: Lake, port: int) -> None:
     environment = {**os.environ, "DAGSTER_HOME": str(state), "PIPESIM_HOME": str(lake.root)}
     child = subprocess.Popen(command, env=environment, start_new_session=True)
 
-    def stop(*_: object) -> None:
-        os.killpg(child.pid, signal.SIGINT)
-
-    signal.signal(signal.SIGTERM, stop)
     try:
         code = child.wait()
     except KeyboardInterrupt:
-        stop()
+        os.killpg(child.pid, signal.SIGINT)
         child.wait()
-        return
+        raise
     if code not in (0, -signal.SIGINT, -signal.SIGTERM):
         raise WorkError(f"Dagster stopped with exit code {code}", remedy=f"is port {port} free? choose another with --port")
 

@@ -22,10 +22,21 @@ class PipesimError(Exception):
         self.where = where
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _revive, (type(self), self.args, dict(self.__dict__))
+
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
         advice = f"\n  -> {self.remedy}" if self.remedy else ""
         return f"{place}{self.message}{advice}"
+
+
+def _revive(kind: type[PipesimError], arguments: tuple[object, ...], state: dict[str, object]) -> PipesimError:
+    """Make an error again as it was, in the process that asked for the work that failed."""
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    error.__dict__.update(state)
+    return error
 
 
 class WorkError(PipesimError):

@@ -73,6 +73,7 @@ class Transaction:
             self._staging.mkdir(parents=True)
             self._owner = FileLock(self._staging / "owner.lock", timeout=0)
             self._owner.acquire()
+        self._record = lake.root / ".staging" / f"{self._id}.commit"
         self._moves: list[tuple[Path, Path]] = []
         self._removals: list[Path] = []
 
@@ -109,18 +110,18 @@ class Transaction:
             "removals": [str(p.relative_to(self._lake.root)) for p in self._removals if p not in moved],
         }
         with self._lake.lock():
-            path = self._lake.root / ".staging" / f"{self._id}.commit"
             draft = self._staging / "commit.draft"
             draft.write_text(json.dumps(record), encoding="utf-8")
             flush(draft)
-            draft.replace(path)
-            _flush_names(path.parent)
-            self._lake.finish(path)
+            draft.replace(self._record)
+            _flush_names(self._record.parent)
+            self._lake.finish(self._record)
 
     def close(self) -> None:
-        """Drop what was staged and not committed."""
+        """Drop what was staged and not committed; what a commit could not finish is kept for the next one to finish."""
         self._owner.release()
-        shutil.rmtree(self._staging, ignore_errors=True)
+        if not self._record.exists():
+            shutil.rmtree(self._staging, ignore_errors=True)
 
 
 class Lake:
@@ -239,12 +240,26 @@ class Lake:
             transaction.close()
 
     def finish(self, record: Path) -> None:
-        """Carry out a committed transaction, from wherever it was interrupted. The lock must be held."""
-        changes = json.loads(record.read_text(encoding="utf-8"))
+        """Carry out a committed transaction, from wherever it was interrupted. The lock must be held.
+
+        Raises:
+            WorkError: If a file cannot be moved into its place; the record stays, and the next commit tries again.
+        """
+        try:
+            self._carry_out(json.loads(record.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise WorkError(
+                f"a finished change could not be put into its place ({error.strerror})",
+                where=str(error.filename or self.root),
+                remedy="make the folder writable and run any pipesim command: it completes the change; nothing is lost",
+            ) from error
+        record.unlink()
+
+    def _carry_out(self, changes: dict[str, list[Any]]) -> None:
         folders = set()
         for staged_name, target_name in changes["moves"]:
             staged, target = self.root / staged_name, self.root / target_name
-            if staged.exists():
+            if staged.exists() or not target.exists():  # else it was moved before
                 target.parent.mkdir(parents=True, exist_ok=True)
                 staged.replace(target)
                 folders.add(target.parent)
@@ -252,7 +267,6 @@ class Lake:
             (self.root / name).unlink(missing_ok=True)
         for folder in folders:
             _flush_names(folder)
-        record.unlink()
 
     def _recover(self) -> None:
         staging = self.root / ".staging"

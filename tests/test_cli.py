@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from pipesim import __version__, cli
@@ -148,6 +153,12 @@ def test_workers_change_nothing(ask: Callable[..., dict[str, Any]], logs: Path, 
         (["simulate", "replay.yaml", "--replications", "0"], ["--replications"]),
         (["sql", "SELECT * FROM nowhere"], ["nowhere"]),
         (["nonsense"], ["nonsense"]),
+        (["simulate", "odd.yaml"], ["odd.yaml", "unhashable"]),
+        (["simulate", "deep.yaml"], ["deep.yaml", "deep"]),
+        (["ingest", "old-mac.csv", "--source", "native"], ["old-mac.csv:1", "newline"]),
+        (["ingest", "logs", "--source", "job-table", "--mapping", "m.yaml"], ["m.yaml", "%Q", "columns.gpus"]),
+        (["sql", " "], ["nothing to run"]),
+        (["synthesize", "--days", "x"], ["--days"]),
         (["report", "--name", "../escape"], ["escape"]),
     ],
 )
@@ -155,6 +166,10 @@ def test_a_wrong_request_exits_with_2_and_says_what_where_and_how(
     run: Cli, logs: Path, tmp_path: Path, arguments: list[str], says: list[str]
 ) -> None:
     (tmp_path / "replay.yaml").write_text(SCENARIO)
+    (tmp_path / "odd.yaml").write_text("{[a]: 1}")
+    (tmp_path / "deep.yaml").write_text("[" * 20_000)
+    (tmp_path / "old-mac.csv").write_bytes(b"run_id,task_id\rr,t\r")
+    (tmp_path / "m.yaml").write_text("name: m\ncolumns:\n  submitted_at: {column: t, format: '%Q'}\n  gpus: {}\n")
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert all(word in err for word in says), err
@@ -181,6 +196,51 @@ def test_a_pool_too_small_is_refused_by_name(run: Cli, logs: Path, tmp_path: Pat
     assert code == 2
     assert all(word in err for word in ("training", "2", "1"))
     assert not (tmp_path / "pipesim_home" / "lake" / "simulated").exists()
+
+
+def test_what_was_simulated_before_a_refusal_is_published_and_the_refusal_names_its_scenario(
+    run: Cli, ask: Callable[..., dict[str, Any]], logs: Path, tmp_path: Path
+) -> None:
+    run("ingest", logs, "--source", "native")
+    (tmp_path / "good.yaml").write_text(SCENARIO)
+    (tmp_path / "small.yaml").write_text(SCENARIO.replace("two-gpus", "too-small").replace("gpus: 2", "gpus: 1"))
+    for workers in (1, 2):
+        code, _, err = run("simulate", "good.yaml", "small.yaml", "--workers", workers)
+        assert code == 2
+        assert "scenario too-small" in err
+        assert "-> " in err, "the remedy survives the way back from another process"
+    with duckdb.connect(str(tmp_path / "pipesim_home" / "warehouse.duckdb"), read_only=True) as con:
+        assert con.sql("SELECT DISTINCT scenario FROM simulated.task_runs").fetchall() == [("two-gpus",)]
+
+
+SLOW = """
+import sys, time
+import pipesim.experiments.replications as module
+def run_replication(run):
+    print("started", flush=True)
+    time.sleep(60)
+module.run_replication = run_replication
+from pipesim import cli
+sys.argv = ["pipesim", "simulate", "s.yaml", "--replications", "4", "--workers", "{workers}", "--home", "home"]
+if __name__ == "__main__":
+    cli.main()
+"""
+
+
+@pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGINT), (1, signal.SIGTERM), (2, signal.SIGTERM)])
+def test_an_interrupted_simulation_ends_at_once_with_130_and_no_orphans(tmp_path: Path, workers: int, number: int) -> None:
+    (tmp_path / "s.yaml").write_text(SCENARIO)
+    (tmp_path / "slow.py").write_text(SLOW.format(workers=workers))
+    child = subprocess.Popen(
+        [sys.executable, "slow.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert child.stdout is not None
+    assert child.stdout.readline() == "started\n"
+    child.send_signal(number)
+    _, err = child.communicate(timeout=30)  # returns only once every process that holds the pipe has ended
+    assert child.returncode == 130
+    assert "interrupted; nothing is half-written" in err
 
 
 def test_a_failure_inside_is_a_sentence_unless_debugging(run: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from pipesim.errors import RequestError
+from pipesim.errors import RequestError, WorkError
 from pipesim.lake import Lake, content_hash, safe_name
 from pipesim.trace import Trace
 from tests.test_trace import ROW
@@ -88,6 +88,32 @@ def test_a_process_that_is_open_finishes_what_a_killed_one_left_before_it_commit
         tx.write_json({"version": 3}, lake.root / "a.json")
     versions = {name: json.loads(data)["version"] for name, data in _files(Lake(tmp_path)).items()}
     assert versions == {"a.json": 3, "b.json": 2, "c.json": 2}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, PermissionError(13, "Permission denied", "somewhere")])
+@pytest.mark.parametrize("moment", [2, 3, 4])
+def test_a_commit_that_fails_half_way_is_completed_by_the_next_command(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, error: BaseException | type[BaseException], moment: int
+) -> None:
+    with lake.transaction() as tx:
+        for name in ("a", "b", "c", "old"):
+            tx.write_json({"version": 1}, lake.root / f"{name}.json")
+    real, calls = Path.replace, iter(range(1, 10))
+
+    def replace(self: Path, target: Path) -> Path:
+        if next(calls) == moment:
+            raise error
+        return real(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", replace)
+        with pytest.raises((KeyboardInterrupt, WorkError)), lake.transaction() as tx:
+            for name in ("a", "b", "c"):
+                tx.write_json({"version": 2}, lake.root / f"{name}.json")
+            tx.remove(lake.root / "old.json")
+    versions = {name: json.loads(data)["version"] for name, data in _files(Lake(lake.root)).items()}
+    assert versions == {"a.json": 2, "b.json": 2, "c.json": 2}
+    assert [p for p in (lake.root / ".staging").iterdir() if p.suffix != ".lock"] == []
 
 
 def test_another_processes_open_transaction_is_left_alone(lake: Lake) -> None:

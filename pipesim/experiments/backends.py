@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
@@ -20,6 +23,18 @@ def default_workers(runs: int) -> int:
     return 1 if runs < _WORTH_PROCESSES else min(os.cpu_count() or 1, runs)
 
 
+def _end_with(parent: int) -> None:
+    """End this worker when its parent is gone, however that died; leave Ctrl-C to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def map_runs(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
     """Yield the results in the order of the items; an exception of an item is raised in its place.
 
@@ -33,9 +48,14 @@ def map_runs(function: Callable[[Item], Result], items: Sequence[Item], workers:
         return
     # Forking a process that has threads (Polars, DuckDB) can deadlock; a fresh interpreter cannot.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(items)), mp_context=context) as pool:
+    with ProcessPoolExecutor(
+        min(workers, len(items)), mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
+    ) as pool:
         try:
             yield from pool.map(function, items)
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
+        except BaseException as error:
+            pool.shutdown(wait=False, cancel_futures=True)
+            if not isinstance(error, Exception):  # an interrupt does not wait for runs under way; nothing of them is stored
+                for worker in multiprocessing.active_children():
+                    worker.terminate()
             raise

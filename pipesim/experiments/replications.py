@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipesim.errors import EmptyTraceError, RequestError
+from pipesim.errors import EmptyTraceError, PipesimError, RequestError
 from pipesim.experiments.backends import default_workers, map_runs
 from pipesim.lake import Lake, content_hash
 from pipesim.simulation import RunSummary, Scenario, simulate
@@ -84,8 +84,12 @@ def run_scenarios(
 def run_replication(run: Run) -> RunResult:
     """Simulate one replication and store it."""
     lake = Lake(run.home)
-    trace, origin = workload(lake, run.scenario, run.replication)
-    result = simulate(trace, run.scenario, replication=run.replication, engine=run.engine)
+    try:
+        trace, origin = workload(lake, run.scenario, run.replication)
+        result = simulate(trace, run.scenario, replication=run.replication, engine=run.engine)
+    except PipesimError as error:
+        error.where = f"scenario {run.scenario.name}: {error.where}" if error.where else f"scenario {run.scenario.name}"
+        raise
     manifest = {
         "scenario": run.scenario.model_dump(mode="json", exclude_none=True),
         "replication": run.replication,
@@ -113,7 +117,7 @@ def workload(lake: Lake, scenario: Scenario, replication: int) -> tuple[Trace, d
         if trace.task_runs.is_empty():
             raise EmptyTraceError(
                 "there is nothing to replay",
-                where=f"{scenario.name}: workload",
+                where="workload",
                 remedy="ingest a log with `pipesim ingest` first",
             )
         ingests = sorted(path.stem for path in (lake.lake / "observed" / "manifests").glob("*.json"))

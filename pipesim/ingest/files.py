@@ -17,7 +17,7 @@ Format = Literal["json", "csv", "parquet"]
 
 _SUFFIXES: dict[str, Format] = {
     ".jsonl": "json", ".ndjson": "json", ".json": "json",
-    ".csv": "csv", ".tsv": "csv", ".psv": "csv", ".txt": "csv",
+    ".csv": "csv", ".tsv": "csv", ".psv": "csv",
     ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
 _COMPRESSIONS = {".gz", ".zst", ".zstd"}

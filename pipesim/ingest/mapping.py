@@ -17,11 +17,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
+import duckdb
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pipesim.errors import ConfigError, FileError
 from pipesim.schema import PIPELINE_RUNS, TASK_RUNS, Column, Type
+from pipesim.yaml_text import parse_yaml
 
 #: Factors to the canonical unit: seconds, bytes, and whole GPUs or cores.
 UNITS = {
@@ -62,6 +63,11 @@ class MappedColumn(_Strict):
             raise ValueError("give either `column` or `const`")
         if self.unit is not None and self.unit not in UNITS:
             raise ValueError(f"unknown unit {self.unit!r}: use one of {', '.join(UNITS)}")
+        if self.format not in ("iso", "epoch_s", "epoch_ms", "epoch_us"):
+            try:
+                duckdb.execute("SELECT try_strptime('', ?)", [self.format]).fetchall()
+            except duckdb.Error as error:
+                raise ValueError(f"{self.format!r} is no format of an instant: {error}") from error
         return self
 
 
@@ -122,12 +128,9 @@ def parse_mapping(text: str, place: str) -> Mapping:
     Raises:
         ConfigError: With every mistake in it.
     """
-    try:
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{place}:{mark.line + 1}" if mark else place
-        raise ConfigError(where, [("", f"not YAML: {getattr(error, 'problem', error)}")]) from error
+    raw = parse_yaml(text, place)
+    if not isinstance(raw, dict):
+        raise ConfigError(place, [("", "a mapping is needed; begin with `name:` and `columns:`")])
     try:
         return Mapping.model_validate(raw)
     except ValidationError as error:

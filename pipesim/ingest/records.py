@@ -197,7 +197,14 @@ class _Header:
     @classmethod
     def _parse(cls, file: LogFile, text: str, line: int) -> _Header:
         delimiter = max(_DELIMITERS, key=text.count)
-        names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter))]
+        try:
+            names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter, strict=True))]
+        except csv.Error as error:
+            raise FileError(
+                f"the header cannot be read ({error})",
+                where=f"{file.name}:{line}",
+                remedy="write one line of column names, and end lines with a newline",
+            ) from error
         folded = [name.lower() for name in names]  # SQL does not tell upper case from lower
         repeated = sorted({name for name in names if folded.count(name.lower()) > 1})
         if repeated or not all(names):

@@ -83,9 +83,9 @@ def compile_scenario(trace: Trace, scenario: Scenario) -> Compilation:
 
 
 def _runs(trace: Trace) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return the runs in order of submission, and the identifiers of those of which no submission is known."""
-    queued = trace.task_runs.group_by("run_id").agg(first_queued=pl.col("queued_at").min())
-    runs = trace.pipeline_runs.join(queued, on="run_id", how="full", coalesce=True).with_columns(
+    """Return the runs in order of submission, then of the log, and the identifiers of those of which no submission is known."""
+    queued = trace.task_runs.group_by("run_id", maintain_order=True).agg(first_queued=pl.col("queued_at").min())
+    runs = trace.pipeline_runs.join(queued, on="run_id", how="full", coalesce=True, maintain_order="left_right").with_columns(
         pl.coalesce("submitted_at", "first_queued").alias("submitted_at"),
         # Only a run that has tasks but no row of its own has none of these.
         pl.col("pipeline_name").fill_null("unknown"),
@@ -96,7 +96,7 @@ def _runs(trace: Trace) -> tuple[pl.DataFrame, pl.DataFrame]:
     if repeated.any():
         name = runs.filter(repeated)["run_id"].min()
         raise RequestError(f"run_id {name!r} stands in several rows", where="pipeline_runs", remedy="keep one row a run")
-    known = runs.filter(pl.col("submitted_at").is_not_null()).sort("submitted_at", "run_id")
+    known = runs.filter(pl.col("submitted_at").is_not_null()).sort("submitted_at", maintain_order=True)
     if known.is_empty():
         raise EmptyTraceError(
             "no run can be replayed: neither submitted_at nor any queued_at is known",
@@ -168,8 +168,8 @@ def _hold(attempts: pl.DataFrame, natural_s: Float64, held: Mask, placement: Pla
 
 def _outcome(attempts: pl.DataFrame, ran: Mask, rejected: Mask) -> Int8:
     outcome = attempts["status"].replace_strict(CODE, return_dtype=pl.Int8).to_numpy().copy()
-    # Said to be running, but never seen to start.
-    outcome[~ran & (outcome == CODE["RUNNING"])] = CODE["PENDING"]
+    # Said to be running, but never seen to start; or over, but nobody knows how long it took.
+    outcome[~ran & np.isin(outcome, [CODE["RUNNING"], CODE["UNKNOWN"], CODE["SUCCEEDED"]])] = CODE["PENDING"]
     outcome[rejected] = CODE["CANCELLED"]
     return outcome
 

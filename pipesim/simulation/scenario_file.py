@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from pipesim.errors import ConfigError, FileError
 from pipesim.simulation.scenario import Scenario
+from pipesim.yaml_text import parse_yaml
 
 _KINDS = ("replay", "synthetic")
 # Mistakes whose text quotes the value already, or has none to quote.
@@ -43,27 +42,7 @@ def _read(path: Path) -> Any:
     except (OSError, UnicodeDecodeError) as error:
         remedy = "give the path of a YAML file in UTF-8"
         raise FileError(f"the scenario file cannot be read ({error})", where=str(path), remedy=remedy) from error
-    try:
-        return yaml.load(text, _Loader)
-    except yaml.MarkedYAMLError as error:
-        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{path}{line}", [("", f"this is no valid YAML: {error.problem}")]) from error
-    except yaml.YAMLError as error:
-        raise ConfigError(str(path), [("", f"this is no valid YAML: {error}")]) from error
-
-
-class _Loader(yaml.SafeLoader):
-    """The safe loader, which would let the last of two equal keys win in silence, made to refuse the second."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Any] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} stands here twice", key.start_mark)
-            if isinstance(key.value, str):
-                seen.add(key.value)
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        return mapping
+    return parse_yaml(text, str(path))
 
 
 def _problem(error: Any) -> tuple[str, str]:
