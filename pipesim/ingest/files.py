@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipesim.errors import FileError
 from pipesim.lake import file_hash
 
+UInt8 = npt.NDArray[np.uint8]
 Format = Literal["json", "csv", "parquet"]
 
 _SUFFIXES: dict[str, Format] = {
@@ -72,8 +75,10 @@ def find_files(paths: Sequence[Path]) -> list[LogFile]:
 
 
 @contextmanager
-def open_decompressed(path: Path) -> Iterator[Callable[[int], bytes]]:
-    """Give a function that reads the next bytes of a file, decompressed: gzip and zstd are told by content, not by name.
+def open_decompressed(path: Path) -> Iterator[Callable[[UInt8], int]]:
+    """Give a function that fills an array with the next bytes of a file, decompressed, and returns how many there were.
+
+    gzip and zstd are told by content, not by name. Fewer bytes than there is room for mean the end of the file.
 
     Raises:
         FileError: While reading, if the compressed data is damaged or cut short.
@@ -83,9 +88,11 @@ def open_decompressed(path: Path) -> Iterator[Callable[[int], bytes]]:
     compression = "gzip" if magic[:2] == b"\x1f\x8b" else "zstd" if magic == b"\x28\xb5\x2f\xfd" else None
     with pa.input_stream(str(path), compression=compression) as stream:
 
-        def read(size: int) -> bytes:
+        def read_into(room: UInt8) -> int:
+            filled = 0
             try:
-                return cast(bytes, stream.read(size))
+                while filled < len(room) and (got := int(stream.readinto(room[filled:].data))):
+                    filled += got
             except OSError as error:
                 if compression is None:
                     raise
@@ -94,16 +101,18 @@ def open_decompressed(path: Path) -> Iterator[Callable[[int], bytes]]:
                     where=str(path),
                     remedy="fetch the file again; nothing of it was ingested",
                 ) from error
+            return filled
 
-        yield read
+        yield read_into
 
 
 def _examine(path: Path) -> LogFile:
     try:
         if path.stat().st_size == 0:
             raise FileError("the file is empty", where=str(path), remedy="leave it out, or wait until it is written")
-        with open_decompressed(path) as read:
-            head = read(_HEAD_BYTES)
+        with open_decompressed(path) as read_into:
+            room = np.empty(_HEAD_BYTES, np.uint8)
+            head = room[: read_into(room)].tobytes()
     except OSError as error:
         raise FileError(f"the file cannot be read ({error.strerror or error})", where=str(path), remedy="check it") from error
     return LogFile(path, str(path), file_hash(path), _recognise(path, head))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from pipesim.ingest.files import LogFile, open_decompressed
@@ -21,7 +22,13 @@ MAX_LINE_BYTES = 8 << 20
 #: How much of a refused line is kept.
 RAW_CHARACTERS = 10_000
 
+UInt8 = npt.NDArray[np.uint8]
+Int64 = npt.NDArray[np.int64]
+
 _NEWLINE = 10
+_NOT_ASCII = 128
+#: Bytes looked at together: few enough to stay in the processor's cache.
+_BLOCK = 1 << 18
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -60,39 +67,46 @@ def read_lines(file: LogFile, batch_bytes: int = BATCH_BYTES) -> Iterator[LineBa
         FileError: If compressed data turns out to be damaged or cut short.
     """
     line = 1
-    rest = b""
-    skipped: bytes | None = None  # the beginning of an overlong line whose end has not come yet
-    with open_decompressed(file.path) as read:
-        start = read(len(_BOM))
-        rest = b"" if start == _BOM else start
-        size = max(1, batch_bytes // 8)  # a small first batch, so that whoever waits for it can begin
+    overlong: bytes | None = None  # the beginning of an overlong line whose end has not come yet
+    size = max(1, batch_bytes // 8)  # a small first batch, so that whoever waits for it can begin
+    with open_decompressed(file.path) as read_into:
+        start = np.empty(len(_BOM), np.uint8)
+        rest = start[: read_into(start)]
+        if rest.tobytes() == _BOM:
+            rest = rest[:0]
         while True:
-            chunk = read(size)
+            # Read behind what is left over, so that nothing is copied but that.
+            buffer = np.empty(len(rest) + size, np.uint8)
+            buffer[: len(rest)] = rest
             size = batch_bytes
-            if skipped is not None:
-                end = chunk.find(b"\n")
-                if chunk and end < 0:
+            got = read_into(buffer[len(rest) :])
+            data = buffer[: len(rest) + got]
+            ends = _line_ends(data)
+            if overlong is not None:
+                if got and not len(ends):
+                    rest = data[:0]
                     continue
-                yield _overlong(line, skipped)
-                line, skipped = line + 1, None
-                chunk = chunk[end + 1 :] if end >= 0 else b""
-                if not chunk and end < 0:
-                    return
-                rest = chunk
-                continue
-            if not chunk:
-                break
-            data = rest + chunk
-            cut = data.rfind(b"\n") + 1
+                yield _overlong(line, overlong)
+                line, overlong = line + 1, None
+                data = data[ends[0] + 1 :] if len(ends) else data[:0]
+                ends = ends[1:] - (ends[0] + 1) if len(ends) else ends
+            cut = int(ends[-1]) + 1 if len(ends) else 0
             if cut:
-                batch = _batch(line, data[:cut])
-                yield batch
-                line += len(batch)
+                yield _batch(line, data[:cut], ends)
+                line += len(ends)
             rest = data[cut:]
+            if not got:
+                break
             if len(rest) > MAX_LINE_BYTES:
-                skipped, rest = rest[: RAW_CHARACTERS * 4], b""
-    if rest:
-        yield _batch(line, rest if rest.endswith(b"\n") else rest + b"\n")
+                overlong, rest = rest[: RAW_CHARACTERS * 4].tobytes(), rest[:0]
+    if len(rest):
+        yield _batch(line, np.append(rest, np.uint8(_NEWLINE)), np.array([len(rest)]))
+
+
+def _line_ends(data: UInt8) -> Int64:
+    """Return the positions of the newlines, looked for in blocks that fit the processor's cache."""
+    blocks = (np.flatnonzero(data[start : start + _BLOCK] == _NEWLINE) + start for start in range(0, len(data), _BLOCK))
+    return np.concatenate([np.empty(0, np.int64), *blocks])
 
 
 def _overlong(line: int, beginning: bytes) -> LineBatch:
@@ -101,27 +115,25 @@ def _overlong(line: int, beginning: bytes) -> LineBatch:
     return LineBatch(line, pa.array([""], pa.large_string()), [bad])
 
 
-def _batch(first: int, data: bytes) -> LineBatch:
+def _batch(first: int, data: UInt8, ends: Int64) -> LineBatch:
     """Cut bytes that end in a newline into lines."""
-    ends = np.flatnonzero(np.frombuffer(data, np.uint8) == _NEWLINE)
     longest = int(np.diff(ends, prepend=-1).max())
     if longest > MAX_LINE_BYTES or not _is_clean(data):
-        return _batch_with_bad_lines(first, data)
+        return _batch_with_bad_lines(first, data.tobytes())
     offsets = np.empty(len(ends) + 1, np.int64)
     offsets[0] = 0
     np.add(ends, 1, out=offsets[1:])
-    return LineBatch(
-        first, pa.Array.from_buffers(pa.large_string(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
-    )
+    text = pa.Array.from_buffers(pa.large_string(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+    return LineBatch(first, text)
 
 
-def _is_clean(data: bytes) -> bool:
-    if b"\0" in data:
+def _is_clean(data: UInt8) -> bool:
+    if data.min() == 0:
         return False
-    if data.isascii():
+    if data.max() < _NOT_ASCII:
         return True
     try:
-        data.decode("utf-8")
+        data.tobytes().decode("utf-8")
     except UnicodeDecodeError:
         return False
     return True
