@@ -196,8 +196,8 @@ def sql(
     """Query the catalogue: schemas observed, synthetic, simulated, traces, quarantine and analytics."""
     from pipesim.console import run_sql
 
-    columns, rows, table = run_sql(Lake(home), query)
-    _print({"columns": columns, "rows": rows}, as_json, table)
+    answer, table = run_sql(Lake(home), query, as_table=not as_json)
+    _print(answer, as_json, table)
 
 
 @app.command()

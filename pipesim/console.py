@@ -29,11 +29,12 @@ _WORKSPACE_YAML = """load_from:
 """
 
 
-def run_sql(lake: Lake, query: str) -> tuple[list[str], list[list[Any]], str]:
+def run_sql(lake: Lake, query: str, *, as_table: bool) -> tuple[dict[str, Any], str]:
     """Run one query over the catalogue's views.
 
     Returns:
-        The columns' names, the rows as JSON values (what JSON has no type for as text), and the result as a printed table.
+        With `as_table`, nothing and the result as a printed table; else `columns` and `rows` as JSON values (what JSON has no
+        type for as text), and no table. Never both, as each would run the query.
 
     Raises:
         RequestError: If DuckDB refuses the query.
@@ -43,8 +44,10 @@ def run_sql(lake: Lake, query: str) -> tuple[list[str], list[list[Any]], str]:
         relation = con.sql(query) if query.strip() else None
         if relation is None:
             raise RequestError("there is nothing to run", where="QUERY", remedy="give one SELECT")
+        if as_table:
+            return {}, str(relation).rstrip()
         rows = [[_plain(value) for value in row] for row in relation.fetchall()]
-        return list(relation.columns), rows, str(relation).rstrip()
+        return {"columns": list(relation.columns), "rows": rows}, ""
     except duckdb.Error as error:
         raise RequestError(str(error), where="QUERY", remedy="see the tables: pipesim sql 'SHOW ALL TABLES'") from error
     finally:

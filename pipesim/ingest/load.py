@@ -92,10 +92,11 @@ def ingest(lake: Lake, paths: Sequence[Path], source: Source) -> IngestReport:
     begun = time.perf_counter()
     files = find_files(paths)
     with lake.lock("ingest"):
-        known = known_files(lake, source)
+        manifests = _manifests(lake)
+        known = _known(manifests, source)
         fresh = list({f.digest: f for f in files if f.digest not in known}.values())
         if fresh:
-            known.update((account.digest, account) for account in _load(lake, fresh, source))
+            known.update((account.digest, account) for account in _load(lake, fresh, source, manifests))
     new = {f.name for f in fresh}
     counted = list({f.digest: known[f.digest] for f in files}.values())
     return IngestReport(counted, [f.name for f in files if f.name not in new], time.perf_counter() - begun)
@@ -106,7 +107,11 @@ def known_files(lake: Lake, source: Source) -> dict[str, FileAccount]:
 
     A file of which lines were refused for what was missing is not among them: it may have come since.
     """
-    complete = (m for m in _manifests(lake) if m["source"] == source.fingerprint() and not m["incomplete"])
+    return _known(_manifests(lake), source)
+
+
+def _known(manifests: list[dict[str, Any]], source: Source) -> dict[str, FileAccount]:
+    complete = (m for m in manifests if m["source"] == source.fingerprint() and not m["incomplete"])
     return {account.digest: account for manifest in complete for account in _accounts(manifest)}
 
 
@@ -118,7 +123,7 @@ def _accounts(manifest: dict[str, Any]) -> list[FileAccount]:
     return [FileAccount(**entry) for entry in manifest["files"]]
 
 
-def _load(lake: Lake, files: list[LogFile], source: Source) -> list[FileAccount]:
+def _load(lake: Lake, files: list[LogFile], source: Source, manifests: list[dict[str, Any]]) -> list[FileAccount]:
     with lake.transaction() as tx, connect(MEMORY_LIMIT) as con:
         con.execute(f"SET temp_directory = {quote(str(tx.scratch / 'spill'))}")
         _set_zone(con, source.time_zone)
@@ -129,13 +134,13 @@ def _load(lake: Lake, files: list[LogFile], source: Source) -> list[FileAccount]
         superseded = _fold_all(staging, lake)
         _fetch_raw(staging, files)
         _account(con, accounts)
-        earlier = {a.digest: a for m in _manifests(lake) if m["source"] == source.fingerprint() for a in _accounts(m)}
+        earlier = {a.digest: a for m in manifests if m["source"] == source.fingerprint() for a in _accounts(m)}
         if not any(a.rows for a in accounts) and all(
             a.digest in earlier and a.quarantined == earlier[a.digest].quarantined for a in accounts
         ):
             return [earlier[a.digest] for a in accounts]  # what was missing is missing still
         names, digests = [f.name for f in files], {f.digest for f in files}
-        reread = [(a.ingest_id, a.file) for m in _manifests(lake) for a in _accounts(m) if a.digest in digests]
+        reread = [(a.ingest_id, a.file) for m in manifests for a in _accounts(m) if a.digest in digests]
         store(tx, lake, con, Batch(ingest_id, source.name, names, superseded, reread))
         lacking = ", ".join({quote(rule.name) for t in TRACE_TABLES.values() for rule in t.rules if rule.whole})
         incomplete = _count(con, f"SELECT count(*) FROM rejected WHERE stage = 'reference' OR rule IN ({lacking})") > 0

@@ -19,8 +19,8 @@ from pipesim.ingest.sources.base import Projection, quote_name
 from pipesim.ingest.statements import LINE_END, statements, used_fields
 from pipesim.schema import TRACE_TABLES
 
-#: What is told of a staged row beside its columns.
 _RAW = f'left(rtrim("#text", {LINE_END}), {RAW_CHARACTERS})'
+#: What is told of a staged row beside its columns.
 _PLACE = 'file_no INTEGER, line BIGINT, line_hash UBIGINT, event_at TIMESTAMP, "#good" BOOLEAN'
 
 

@@ -46,6 +46,7 @@ def _graph() -> dict[str, set[str]]:
 
 def test_definitions_are_loadable() -> None:
     dg.Definitions.validate_loadable(defs)
+    assert defs.resolve_job_def("whole_path").name == "whole_path"
 
 
 @pytest.mark.slow
