@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -34,14 +35,32 @@ class LogFile:
     Args:
         path: Where it lies.
         name: How it was named by the user; kept as `source_file`.
-        digest: The hash of its bytes.
         format: How its rows are written, whatever it is compressed with.
+        size: Its bytes.
+        changed: When it was written last, in nanoseconds of the file system's clock.
     """
 
     path: Path
     name: str
-    digest: str
     format: Format
+    size: int
+    changed: int
+    _digest: Future[str] = field(repr=False, compare=False)
+
+    @property
+    def digest(self) -> str:
+        """The hash of its bytes, which is computed while the file is read; asking for it waits."""
+        return self._digest.result()
+
+    def insist_unchanged(self) -> None:
+        """Refuse a file that was written to since it was found.
+
+        Raises:
+            FileError: If it was, or is gone.
+        """
+        stat = self.path.stat() if self.path.exists() else None
+        if stat is None or (stat.st_size, stat.st_mtime_ns) != (self.size, self.changed):
+            raise FileError("the file changed while it was read", where=self.name, remedy="ingest it once it is written")
 
     @property
     def stem(self) -> str:
@@ -56,6 +75,18 @@ def find_files(paths: Sequence[Path]) -> list[LogFile]:
     Raises:
         FileError: If a path does not exist, a folder holds no log file, or a file is empty, binary or UTF-16.
     """
+    # Hashing and reading are done side by side; whoever needs a hash before that waits for it.
+    hashing = ThreadPoolExecutor(1, thread_name_prefix="hash")
+    try:
+        return _find(paths, hashing)
+    except FileError:
+        hashing.shutdown(wait=False, cancel_futures=True)
+        raise
+    finally:
+        hashing.shutdown(wait=False)
+
+
+def _find(paths: Sequence[Path], hashing: ThreadPoolExecutor) -> list[LogFile]:
     found: list[LogFile] = []
     for path in paths:
         if path.is_dir():
@@ -66,9 +97,9 @@ def find_files(paths: Sequence[Path]) -> list[LogFile]:
                     where=str(path),
                     remedy=f"name a file, or a folder with files ending in {', '.join(sorted(_SUFFIXES))} (also .gz, .zst)",
                 )
-            found += [_examine(file) for file in inside]
+            found += [_examine(file, hashing) for file in inside]
         elif path.is_file():
-            found.append(_examine(path))
+            found.append(_examine(path, hashing))
         else:
             raise FileError("no such file or folder", where=str(path), remedy="check the path")
     return found
@@ -106,16 +137,18 @@ def open_decompressed(path: Path) -> Iterator[Callable[[UInt8], int]]:
         yield read_into
 
 
-def _examine(path: Path) -> LogFile:
+def _examine(path: Path, hashing: ThreadPoolExecutor) -> LogFile:
     try:
-        if path.stat().st_size == 0:
+        stat = path.stat()
+        if stat.st_size == 0:
             raise FileError("the file is empty", where=str(path), remedy="leave it out, or wait until it is written")
         with open_decompressed(path) as read_into:
             room = np.empty(_HEAD_BYTES, np.uint8)
             head = room[: read_into(room)].tobytes()
     except OSError as error:
         raise FileError(f"the file cannot be read ({error.strerror or error})", where=str(path), remedy="check it") from error
-    return LogFile(path, str(path), file_hash(path), _recognise(path, head))
+    form = _recognise(path, head)
+    return LogFile(path, str(path), form, stat.st_size, stat.st_mtime_ns, hashing.submit(file_hash, path))
 
 
 def _recognise(path: Path, head: bytes) -> Format:

@@ -17,6 +17,8 @@ from pipesim.ingest.files import LogFile, open_decompressed
 
 #: A batch is about this many bytes: large enough to vectorise, small enough to bound memory.
 BATCH_BYTES = 96 << 20
+#: A batch that is one of a stream: small, so that each thread has its own.
+STREAM_BYTES = 16 << 20
 #: A longer line is no record of a log; its beginning is quarantined.
 MAX_LINE_BYTES = 8 << 20
 #: How much of a refused line is kept.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from pipesim.errors import RequestError
 from pipesim.ingest.files import LogFile, find_files
 from pipesim.ingest.folding import fold, reject_bad_rows
 from pipesim.ingest.lines import RAW_CHARACTERS, read_lines
-from pipesim.ingest.records import field_names, read_records
+from pipesim.ingest.records import field_names, read_records, stream_records
 from pipesim.ingest.references import reject_bad_runs
 from pipesim.ingest.sources.base import Projection, Source, quote_name
 from pipesim.ingest.staging import Staging
@@ -36,7 +37,8 @@ class FileAccount:
     """What became of one file's lines: lines = valid + duplicates + quarantined + blank_or_header."""
 
     file: str
-    digest: str
+    digest: str = ""
+    bytes: int = 0
     ingest_id: str = ""
     lines: int = 0
     valid: int = 0
@@ -94,12 +96,19 @@ def ingest(lake: Lake, paths: Sequence[Path], source: Source) -> IngestReport:
     with lake.lock("ingest"):
         manifests = _manifests(lake)
         known = _known(manifests, source)
-        fresh = list({f.digest: f for f in files if f.digest not in known}.values())
+        fresh = _fresh(files, known)
         if fresh:
             known.update((account.digest, account) for account in _load(lake, fresh, source, manifests))
     new = {f.name for f in fresh}
     counted = list({f.digest: known[f.digest] for f in files}.values())
     return IngestReport(counted, [f.name for f in files if f.name not in new], time.perf_counter() - begun)
+
+
+def _fresh(files: list[LogFile], known: dict[str, FileAccount]) -> list[LogFile]:
+    """Return the files whose bytes are not known, each of equal ones once; hashes are asked for only where sizes are equal."""
+    sizes = Counter([*(f.size for f in files), *{a.bytes for a in known.values()}])
+    unique = {(f.size, f.digest if sizes[f.size] > 1 else ""): f for f in reversed(files)}
+    return [f for (_, digest), f in reversed(unique.items()) if digest not in known]
 
 
 def known_files(lake: Lake, source: Source) -> dict[str, FileAccount]:
@@ -127,9 +136,12 @@ def _load(lake: Lake, files: list[LogFile], source: Source, manifests: list[dict
     with lake.transaction() as tx, connect(MEMORY_LIMIT) as con:
         con.execute(f"SET temp_directory = {quote(str(tx.scratch / 'spill'))}")
         _set_zone(con, source.time_zone)
-        ingest_id = _new_id(lake, source, files)
         staging = Staging(con, source.time_zone)
-        accounts = [_stage(staging, number, file, source, ingest_id) for number, file in enumerate(files)]
+        accounts = [_stage(staging, number, file, source) for number, file in enumerate(files)]
+        ingest_id = _new_id(lake, source, files)
+        for account, file in zip(accounts, files, strict=True):
+            account.digest, account.ingest_id = file.digest, ingest_id
+            file.insist_unchanged()
         staging.identify(f"{source.name}-")
         superseded = _fold_all(staging, lake)
         _fetch_raw(staging, files)
@@ -173,12 +185,18 @@ def _new_id(lake: Lake, source: Source, files: list[LogFile]) -> str:
     return content_hash(*parts)
 
 
-def _stage(staging: Staging, number: int, file: LogFile, source: Source, ingest_id: str) -> FileAccount:
-    account = FileAccount(file.name, file.digest, ingest_id)
+def _stage(staging: Staging, number: int, file: LogFile, source: Source) -> FileAccount:
+    account = FileAccount(file.name, bytes=file.size)
     wanted = source.wanted_fields(file)
     projections = source.projections(file, field_names(staging.con, file, wanted))
     unused: set[str] = set()
-    for batch in read_records(staging.con, file, wanted):
+    rest = None
+    if plain := stream_records(staging.con, file, wanted):
+        lines, streamed = plain
+        if staging.add_at_once(number, streamed, projections, once=True):
+            account.lines, rest = lines.lines, lines.rest()
+            unused |= streamed.unused() | _unread(streamed.fields, projections)
+    for batch in read_records(staging.con, file, wanted, rest):
         records = staging.add(number, batch, projections)
         account.lines += records.lines
         account.blank_or_header += records.blank_or_header

@@ -9,9 +9,12 @@ keys in all than lines times fields, counted as the bytes `":`, so that no line 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from pipesim.ingest.lines import LineBatch
 
@@ -23,6 +26,49 @@ EXACT_INTEGER = 2**53 - 1
 #: Bytes looked at together: few enough to stay in the processor's cache.
 _BLOCK = 1 << 18
 _QUOTE, _COLON, _SPACE, _T, _F = b'": tf'
+
+
+class PlainLines:
+    """The plain batches at the beginning of a file, as one stream that the database can work on with all its threads.
+
+    Args:
+        batches: The file's batches; the first one says what fields there are.
+    """
+
+    def __init__(self, batches: Iterator[LineBatch]) -> None:
+        self._batches = batches
+        self._next = next(batches, None)
+        #: The first batch.
+        self.first = self._next
+        #: The fields of all lines; None where the first batch is not plain.
+        self.fields = plain_fields(self._next) if self._next else None
+        #: How many lines have been streamed.
+        self.lines = 0
+
+    def stream(self) -> pa.RecordBatchReader:
+        """Return a reader of `line` and `text`, which can be read once and ends before the first batch that is not alike."""
+        return pa.RecordBatchReader.from_batches(_NUMBERED, self._alike())
+
+    def rest(self) -> Iterator[LineBatch]:
+        """Return the batches that were not streamed."""
+        return chain([self._next] if self._next else [], self._batches)
+
+    def _alike(self) -> Iterator[pa.RecordBatch]:
+        while self._next is not None and (self._next is self.first or plain_fields(self._next) == self.fields):
+            self.lines += len(self._next)
+            yield numbered(self._next)
+            self._next = next(self._batches, None)
+
+
+_NUMBERED = pa.schema([("line", pa.int64()), ("text", pa.large_string())])
+
+
+def numbered(batch: LineBatch) -> pa.RecordBatch:
+    """Return lines with their numbers: `line` and `text`."""
+    numbers = np.arange(batch.first, batch.first + len(batch), dtype=np.int64)
+    # Arrow's own conversion of a numpy array would import pandas, which costs a second.
+    lines = pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
+    return pa.record_batch([lines, batch.text], schema=_NUMBERED)
 
 
 def plain_fields(batch: LineBatch) -> tuple[str, ...] | None:

@@ -16,15 +16,14 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 import duckdb
-import numpy as np
 import polars as pl
 import pyarrow as pa
 
 from pipesim.catalog import quote
 from pipesim.errors import FileError
 from pipesim.ingest.files import LogFile
-from pipesim.ingest.lines import RAW_CHARACTERS, BadLine, LineBatch, read_lines
-from pipesim.ingest.plain import plain_fields
+from pipesim.ingest.lines import RAW_CHARACTERS, STREAM_BYTES, BadLine, LineBatch, read_lines
+from pipesim.ingest.plain import PlainLines, numbered, plain_fields
 from pipesim.ingest.sources.base import quote_name
 from pipesim.ingest.statements import LINE_END
 
@@ -70,16 +69,36 @@ class Records:
     sift: Callable[[], Records] | None = None
 
 
-def read_records(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[str] | None) -> Iterator[Records]:
+def stream_records(
+    con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[str] | None
+) -> tuple[PlainLines, Records] | None:
+    """Return the plain lines at the beginning of a JSON file as one batch of records, of any size; None if there are none.
+
+    Its SELECT can be carried out only once. What the stream did not cover must be read by `read_records`.
+    """
+    lines = PlainLines(read_lines(file, STREAM_BYTES)) if file.format == "json" else None
+    if lines is None or lines.first is None or lines.fields is None:
+        return None
+    con.register("first_lines", pa.Table.from_batches([numbered(lines.first)]))
+    con.register("plain_lines", lines.stream())
+    select = partial(_plain_json_select, "plain_lines", lines.fields)
+    head = partial(_json_select, _head("first_lines"))
+    return lines, Records(select, head, wanted or [], 0, unused=partial(frozenset(lines.fields).difference, wanted or []))
+
+
+def read_records(
+    con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[str] | None, rest: Iterator[LineBatch] | None = None
+) -> Iterator[Records]:
     """Yield a file's records batch by batch; a batch's relation is replaced by the next one.
 
     Args:
         con: The connection in which the relations are made.
         file: The file.
         wanted: For JSON, the fields to extract; the header decides for the other formats.
+        rest: For JSON, the lines that are left, if not all are.
     """
     if file.format == "json":
-        yield from _read_json(con, file, wanted or [])
+        yield from _read_json(con, read_lines(file) if rest is None else rest, wanted or [])
     elif file.format == "csv":
         yield from _read_csv(con, file)
     else:
@@ -101,11 +120,11 @@ def field_names(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[
     return [str(row[0]) for row in described]
 
 
-def _read_json(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[str]) -> Iterator[Records]:
-    for batch, plain in _ahead((batch, plain_fields(batch)) for batch in read_lines(file)):
-        con.register("raw_lines", _numbered(batch))
+def _read_json(con: duckdb.DuckDBPyConnection, lines: Iterator[LineBatch], wanted: Sequence[str]) -> Iterator[Records]:
+    for batch, plain in _ahead((batch, plain_fields(batch)) for batch in lines):
+        con.register("raw_lines", _in_pieces(batch))
         unread = [("read", line) for line in batch.bad]
-        select = partial(_plain_json_select, plain) if plain else partial(_json_select, "raw_lines")
+        select = partial(_plain_json_select, "raw_lines", plain) if plain else partial(_json_select, "raw_lines")
         whole = Records(select, partial(_json_select, _head("raw_lines")), wanted, len(batch), bad=unread)
         yield replace(whole, unused=partial(_unused_keys, con, "raw_lines", wanted), sift=partial(_sift_json, con, whole))
         con.unregister("raw_lines")
@@ -150,24 +169,21 @@ def _json_select(source: str, fields: Sequence[str], numbers: frozenset[str] = f
     return f'SELECT line AS "#line", text AS "#text", unnest(json_transform(text, {shape})) FROM {source}'
 
 
-def _plain_json_select(present: Sequence[str], fields: Sequence[str], numbers: frozenset[str] = frozenset()) -> str:
+def _plain_json_select(
+    source: str, present: Sequence[str], fields: Sequence[str], numbers: frozenset[str] = frozenset()
+) -> str:
     """Return a SELECT over lines that should all have the fields `present`; it fails where one of them lacks any."""
     shape = {name: "DOUBLE" if name in numbers else "VARCHAR" for name in present if name in fields}
     absent = "".join(f", NULL::VARCHAR AS {quote_name(name)}" for name in fields if name not in shape)
     if not shape:
-        return f'SELECT line AS "#line", text AS "#text"{absent} FROM raw_lines'
+        return f'SELECT line AS "#line", text AS "#text"{absent} FROM {source}'
     values = f"unnest(json_transform_strict(text, {quote(json.dumps(shape))}))"
-    # What can fail is evaluated for each column anew, unless it is told to be evaluated once.
-    once = f'SELECT line AS "#line", text AS "#text", {values}{absent} FROM raw_lines'
-    return f"WITH once AS MATERIALIZED ({once}) FROM once"
+    return f'SELECT line AS "#line", text AS "#text", {values}{absent} FROM {source}'
 
 
-def _numbered(batch: LineBatch) -> pa.Table:
+def _in_pieces(batch: LineBatch) -> pa.Table:
     """Return the lines with their numbers, in as many pieces as let several threads scan them."""
-    numbers = np.arange(batch.first, batch.first + len(batch), dtype=np.int64)
-    # Arrow's own conversion of a numpy array would import pandas, which costs a second.
-    lines = pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
-    whole = pa.table({"line": lines, "text": batch.text})
+    whole = pa.Table.from_batches([numbered(batch)])
     step = max(1, -(-len(whole) // _SCAN_PIECES))
     return pa.concat_tables([whole.slice(start, step) for start in range(0, len(whole), step)])
 

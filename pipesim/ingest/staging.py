@@ -52,8 +52,10 @@ class Staging:
 
         A batch whose records are all good and all alike, as most are, is parsed once and never looked at again.
         """
-        if self._add_at_once(file_no, records, projections):
-            return records
+        if file_no not in self._irregular:
+            if self.add_at_once(file_no, records, projections):
+                return records
+            self._irregular.add(file_no)  # what one batch of a file is like, the next ones mostly are as well
         if records.sift:
             records = records.sift()
         self._reject_lines(file_no, records.bad)
@@ -74,14 +76,20 @@ class Staging:
             self.drop_rejected_lines()
         return records
 
-    def _add_at_once(self, file_no: int, records: Records, projections: Sequence[Projection]) -> bool:
-        """Stage a batch whose first records say that it is uniform; returns False, and leaves no row, if it is not."""
-        if records.bad or file_no in self._irregular:
+    def add_at_once(self, file_no: int, records: Records, projections: Sequence[Projection], *, once: bool = False) -> bool:
+        """Stage a batch whose first records say that it is uniform; returns False, and leaves no row, if it is not.
+
+        With `once`, the records can be read only once, so that they can be staged only in one table.
+        """
+        if records.bad:
             return False
         staged: list[str] = []
         good = True
         try:
-            for projection in self._uniform(records, projections):
+            uniform = self._uniform(records, projections)
+            if once and len(uniform) > 1:
+                return False
+            for projection in uniform:
                 how = statements(projection, records.fields, self._zone)
                 place = f"staged_{projection.table}"
                 first = self.con.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {place}").fetchall()[0][0]
@@ -96,7 +104,6 @@ class Staging:
             return True
         for rows in staged:
             self.con.execute(f"DELETE FROM {rows}")
-        self._irregular.add(file_no)  # what one batch of a file is like, the next ones mostly are as well
         return False
 
     def _uniform(self, records: Records, projections: Sequence[Projection]) -> Sequence[Projection]:

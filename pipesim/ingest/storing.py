@@ -50,9 +50,9 @@ def store(tx: Transaction, lake: Lake, con: duckdb.DuckDBPyConnection, batch: Ba
         columns = ", ".join(quote_name(c.name) for c in table.columns)
         if _any(con, f"final_{name}"):
             con.execute(
-                f"COPY (SELECT {columns}, {quote(batch.source)} AS source, source_file, line AS source_line, "
-                f"{ingest_id} AS ingest_id "
-                f"FROM final_{name} JOIN files USING (file_no) ORDER BY file_no, line) "
+                f"COPY (SELECT {columns}, {_word(batch.source)} AS source, {_file_name(batch.files)} AS source_file, "
+                f"line AS source_line, {_word(batch.ingest_id)} AS ingest_id "
+                f"FROM final_{name} ORDER BY file_no, line) "
                 f"TO {quote(str(tx.stage(lake.observed_file(name, batch.ingest_id))))} {_PARQUET}"
             ).fetchall()
         if batch.superseded.get(name):
@@ -66,6 +66,17 @@ def store(tx: Transaction, lake: Lake, con: duckdb.DuckDBPyConnection, batch: Ba
             f"ORDER BY source_file, source_line, rule) "
             f"TO {quote(str(tx.stage(lake.quarantine_file(batch.ingest_id))))} {_PARQUET}"
         ).fetchall()
+
+
+def _word(text: str) -> str:
+    """Return SQL for a text that all rows share, as a type that is not looked at row by row to be compressed."""
+    return f"CAST({quote(text)} AS ENUM ({quote(text)}))"
+
+
+def _file_name(files: list[str]) -> str:
+    if len(files) == 1:
+        return _word(files[0])
+    return f"[{', '.join(map(quote, files))}][file_no + 1]"
 
 
 def _any(con: duckdb.DuckDBPyConnection, table: str) -> bool:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipesim.errors import FileError
-from pipesim.ingest import find_source, ingest
+from pipesim.ingest import find_source, ingest, records
 from pipesim.ingest.files import find_files
 from pipesim.ingest.lines import read_lines
 from pipesim.ingest.staging import Staging
@@ -41,7 +41,7 @@ _LINES = st.one_of(
 )
 def test_every_line_is_accounted_for(files: list[list[bytes]], batch_bytes: int, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(read_lines, "__defaults__", (batch_bytes,))
+        _cut(patch, batch_bytes)
         logs, physical = [], 0
         for number, lines in enumerate(files):
             content = bytearray(b"\n".join(lines) + (b"\n" if data.draw(st.booleans()) else b""))
@@ -67,6 +67,12 @@ def test_every_line_is_accounted_for(files: list[list[bytes]], batch_bytes: int,
                 assert pl.read_parquet(file, columns=["source_file", "source_line"]).is_sorted(["source_file", "source_line"])
 
 
+def _cut(patch: pytest.MonkeyPatch, batch_bytes: int) -> None:
+    """Have files read in small batches, so that what happens between two of them is seen."""
+    patch.setattr(read_lines, "__defaults__", (batch_bytes,))
+    patch.setattr(records, "STREAM_BYTES", batch_bytes)
+
+
 _PLAIN = st.fixed_dictionaries(
     {
         "run_id": st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=5),
@@ -79,20 +85,26 @@ _PLAIN = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(_PLAIN, min_size=1, max_size=8), st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]), st.booleans())
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(_PLAIN, min_size=1, max_size=8),
+    st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]),
+    st.booleans(),
+    st.sampled_from([800, 1600, 1 << 20]),
+)
 def test_the_cheap_way_of_parsing_gives_what_the_careful_one_gives(
-    rows: list[dict[str, Any]], separators: tuple[str, str], extra: bool
+    rows: list[dict[str, Any]], separators: tuple[str, str], extra: bool, batch_bytes: int
 ) -> None:
     rows = [{**row, "duration_s": 1} for row in rows]
     if extra:
         rows[-1]["pool"] = "gpu"
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        _cut(patch, batch_bytes)
         log = Path(folder) / "log.jsonl"
         log.write_text("".join(json.dumps(row, separators=separators) + "\n" for row in rows), encoding="utf-8")
         cheap = Lake(Path(folder) / "cheap")
         first = ingest(cheap, [log], find_source("native")).as_dict()
-        patch.setattr(Staging, "_add_at_once", lambda *_: False)
+        patch.setattr(Staging, "add_at_once", lambda *_, **__: False)
         careful = Lake(Path(folder) / "careful")
         second = ingest(careful, [log], find_source("native")).as_dict()
         assert {**first, "seconds": 0} == {**second, "seconds": 0}

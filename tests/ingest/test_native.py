@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import pytest
 from pipesim.catalog import open_views
 from pipesim.errors import FileError
 from pipesim.ingest import IngestReport, find_source, ingest
+from pipesim.ingest.files import LogFile
+from pipesim.ingest.lines import LineBatch, read_lines
 from pipesim.lake import Lake
 
 TASK = {"run_id": "r1", "task_id": "t1", "task_name": "train", "task_type": "Training", "gpus": 0.5}
@@ -262,7 +265,7 @@ def test_naive_times_take_the_zone_that_is_named_and_skipped_hours_are_refused(l
         ("blank.jsonl", b" \n\n", "blank"),
         ("junk.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary"),
         ("utf16.jsonl", '{"run_id": "r"}\n'.encode("utf-16"), "UTF-16"),
-        ("cut.jsonl.gz", gzip.compress(b'{"run_id": "r1"}\n' * 90_000, mtime=0)[:-200], "cut short"),
+        ("cut.jsonl.gz", gzip.compress(b'{"run_id": "r1"}\n' * 200_000, mtime=0)[:-200], "cut short"),
         ("task_runs.csv", b"run_id,task_name,status\nr,t,ok\n", "task_id is missing"),
         ("other.csv", b"x,y\n1,2\n", "identify no canonical table"),
         ("twice.csv", b"run_id,task_id,Run_Id\n1,2,3\n", "twice"),
@@ -298,6 +301,20 @@ def test_bad_bytes_and_overlong_lines_are_quarantined_by_line(
     log.write_bytes(b"\n".join(lines))
     assert _counts(_ingest(lake, log)) == (2, 0, 3, 0)
     assert _reasons(lake) == [(2, "read", "not_utf8"), (3, "read", "line_too_long"), (4, "read", "nul_byte")]
+
+
+def test_a_file_that_is_written_to_meanwhile_is_refused(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = _write(tmp_path / "log.jsonl", {**TASK, "status": "ok", "duration_s": 1})
+
+    def reading_while_written_to(file: LogFile, *batch_bytes: int) -> Iterator[LineBatch]:
+        yield from read_lines(file, *batch_bytes)
+        with log.open("a") as more:
+            more.write("{}\n")
+
+    monkeypatch.setattr("pipesim.ingest.records.read_lines", reading_while_written_to)
+    with pytest.raises(FileError, match="changed while it was read"):
+        _ingest(lake, log)
+    assert not list(lake.lake.rglob("*.parquet"))
 
 
 def test_a_folder_stands_for_the_logs_in_it(lake: Lake, tmp_path: Path) -> None:
