@@ -56,10 +56,16 @@ def content_hash(*parts: str | bytes) -> str:
     return digest.hexdigest()[:16]
 
 
-def file_hash(path: Path) -> str:
-    """Return 16 hexadecimal digits of the SHA-256 of a file's bytes."""
+def file_hash(path: Path, first_bytes: int | None = None) -> str:
+    """Return 16 hexadecimal digits of the SHA-256 of a file's bytes, or of the first ones only."""
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        if first_bytes is None:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        digest = hashlib.sha256()
+        while first_bytes and (block := file.read(min(first_bytes, 1 << 20))):
+            digest.update(block)
+            first_bytes -= len(block)
+        return digest.hexdigest()[:16]
 
 
 class Transaction:

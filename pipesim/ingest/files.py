@@ -69,8 +69,12 @@ class LogFile:
         return name.split(".", 1)[0]
 
 
-def find_files(paths: Sequence[Path]) -> list[LogFile]:
+def find_files(paths: Sequence[Path], refused: list[FileError] | None = None) -> list[LogFile]:
     """Return the log files behind the paths, a folder standing for every log file in it, in the order of their names.
+
+    Args:
+        paths: Files and folders.
+        refused: Where the errors of files that cannot be read are put, to go on without these; by default they are raised.
 
     Raises:
         FileError: If a path does not exist, a folder holds no log file, or a file is empty, binary or UTF-16.
@@ -78,7 +82,7 @@ def find_files(paths: Sequence[Path]) -> list[LogFile]:
     # Hashing and reading are done side by side; whoever needs a hash before that waits for it.
     hashing = ThreadPoolExecutor(1, thread_name_prefix="hash")
     try:
-        return _find(paths, hashing)
+        return _find(paths, hashing, refused)
     except FileError:
         hashing.shutdown(wait=False, cancel_futures=True)
         raise
@@ -86,8 +90,8 @@ def find_files(paths: Sequence[Path]) -> list[LogFile]:
         hashing.shutdown(wait=False)
 
 
-def _find(paths: Sequence[Path], hashing: ThreadPoolExecutor) -> list[LogFile]:
-    found: list[LogFile] = []
+def _find(paths: Sequence[Path], hashing: ThreadPoolExecutor, refused: list[FileError] | None) -> list[LogFile]:
+    found: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.is_file() and _format_by_name(p) and not p.name.startswith("."))
@@ -97,12 +101,20 @@ def _find(paths: Sequence[Path], hashing: ThreadPoolExecutor) -> list[LogFile]:
                     where=str(path),
                     remedy=f"name a file, or a folder with files ending in {', '.join(sorted(_SUFFIXES))} (also .gz, .zst)",
                 )
-            found += [_examine(file, hashing) for file in inside]
+            found += inside
         elif path.is_file():
-            found.append(_examine(path, hashing))
+            found.append(path)
         else:
             raise FileError("no such file or folder", where=str(path), remedy="check the path")
-    return found
+    files = []
+    for path in found:
+        try:
+            files.append(_examine(path, hashing))
+        except FileError as error:
+            if refused is None:
+                raise
+            refused.append(error)
+    return files
 
 
 @contextmanager

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -16,7 +13,19 @@ import pyarrow as pa
 
 from pipesim import __version__
 from pipesim.catalog import quote
-from pipesim.errors import RequestError
+from pipesim.errors import FileError, RequestError
+from pipesim.ingest.accounts import (
+    BadLine,
+    FileAccount,
+    IngestReport,
+    Manifest,
+    RefusedFile,
+    complete,
+    fresh,
+    manifests,
+    read_before,
+)
+from pipesim.ingest.accounts import accounts as read_accounts
 from pipesim.ingest.files import LogFile, find_files
 from pipesim.ingest.folding import fold, reject_bad_rows
 from pipesim.ingest.lines import RAW_CHARACTERS, read_lines
@@ -25,59 +34,16 @@ from pipesim.ingest.references import reject_bad_runs
 from pipesim.ingest.sources.base import Projection, Source, quote_name
 from pipesim.ingest.staging import Staging
 from pipesim.ingest.storing import Batch, store
-from pipesim.lake import Lake, connect, content_hash
+from pipesim.lake import Lake, connect, content_hash, file_hash
 from pipesim.schema import TRACE_TABLES
 
 #: DuckDB spills to disk beyond this, so that a log larger than memory passes.
 MEMORY_LIMIT = "1500MB"
+#: How many bad lines of a refused file are told.
+_SHOWN = 5
 
 
-@dataclass
-class FileAccount:
-    """What became of one file's lines: lines = valid + duplicates + quarantined + blank_or_header."""
-
-    file: str
-    digest: str = ""
-    bytes: int = 0
-    ingest_id: str = ""
-    lines: int = 0
-    valid: int = 0
-    duplicates: int = 0
-    quarantined: int = 0
-    blank_or_header: int = 0
-    rows: dict[str, int] = field(default_factory=dict)
-    unused: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class IngestReport:
-    """What an ingest did.
-
-    Args:
-        accounts: One account a file, in the order of the request; a file that the lake knew already has its first account.
-        unchanged: The files that were known already.
-        seconds: Wall-clock time.
-    """
-
-    accounts: list[FileAccount]
-    unchanged: list[str]
-    seconds: float
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the totals over all files."""
-        counts = ("lines", "valid", "duplicates", "quarantined", "blank_or_header")
-        rows = {t: sum(a.rows.get(t, 0) for a in self.accounts) for t in TRACE_TABLES}
-        totals = {name: sum(getattr(a, name) for a in self.accounts) for name in counts}
-        return {
-            "files": len(self.accounts),
-            "lines": totals["lines"],
-            "rows": {table: n for table, n in rows.items() if n},
-            **{name: totals[name] for name in counts[1:]},
-            "seconds": round(self.seconds, 3),
-        }
-
-
-def ingest(lake: Lake, paths: Sequence[Path], source: Source) -> IngestReport:
+def ingest(lake: Lake, paths: Sequence[Path], source: Source, *, leave_out_bad: bool = False) -> IngestReport:
     """Read log files, refuse what is broken with its reason, fold what is repeated, and store the rest.
 
     All files land together or none does. Files whose bytes the lake has seen under the same source are not read again.
@@ -86,58 +52,55 @@ def ingest(lake: Lake, paths: Sequence[Path], source: Source) -> IngestReport:
         lake: The store.
         paths: Files, or folders standing for the log files in them.
         source: The log format.
+        leave_out_bad: Whether to go on without a file that cannot be read, or most lines of which are no such log's.
 
     Raises:
-        FileError: If a file cannot be read at all; nothing is stored then.
+        FileError: If a file cannot be read at all, and none is to be left out; nothing is stored then.
         RequestError: If the source does not know its time zone.
     """
     begun = time.perf_counter()
-    files = find_files(paths)
+    unreadable: list[FileError] = []
+    files = find_files(paths, unreadable if leave_out_bad else None)
+    refused = [RefusedFile(error.where or "", str(error)) for error in unreadable]
     with lake.lock("ingest"):
-        manifests = _manifests(lake)
-        known = _known(manifests, source)
-        fresh = _fresh(files, known)
-        if fresh:
-            known.update((account.digest, account) for account in _load(lake, fresh, source, manifests))
-    new = {f.name for f in fresh}
-    counted = list({f.digest: known[f.digest] for f in files}.values())
-    return IngestReport(counted, [f.name for f in files if f.name not in new], time.perf_counter() - begun)
+        earlier = manifests(lake)
+        known = complete(read_before(earlier, source))
+        new = fresh(files, known)
+        while new:
+            try:
+                known.update((account.digest, account) for account in _load(lake, new, source, earlier, leave_out_bad))
+                break
+            except _BadFilesError as error:
+                # Again without them, as a row of a bad file may have been folded into one of a good file.
+                bad = {f.digest: f.name for f in new if f.name in {r.file for r in error.files}}
+                new = [f for f in new if f.digest not in bad]
+                refused += error.files
+                refused += [_twin(f, bad) for f in files if f.digest in bad and f.name not in bad.values()]
+    left_out = {r.file for r in refused}
+    digests = {f.name: f.digest for f in files if f.name not in left_out}
+    counted = list({digest: known[digest] for digest in digests.values()}.values())
+    unchanged = [name for name in digests if name not in {f.name for f in new}]
+    return IngestReport(counted, unchanged, refused, digests, time.perf_counter() - begun)
 
 
-def _fresh(files: list[LogFile], known: dict[str, FileAccount]) -> list[LogFile]:
-    """Return the files whose bytes are not known, each of equal ones once; hashes are asked for only where sizes are equal."""
-    sizes = Counter([*(f.size for f in files), *{a.bytes for a in known.values()}])
-    unique = {(f.size, f.digest if sizes[f.size] > 1 else ""): f for f in reversed(files)}
-    return [f for (_, digest), f in reversed(unique.items()) if digest not in known]
+def _twin(file: LogFile, bad: dict[str, str]) -> RefusedFile:
+    return RefusedFile(file.name, f"it has the same content as {bad[file.digest]}, which was refused")
 
 
-def known_files(lake: Lake, source: Source) -> dict[str, FileAccount]:
-    """Return the accounts of the files that were ingested through a source as it is configured, by their digest.
+class _BadFilesError(Exception):
+    """Some files are not to be stored."""
 
-    A file of which lines were refused for what was missing is not among them: it may have come since.
-    """
-    return _known(_manifests(lake), source)
-
-
-def _known(manifests: list[dict[str, Any]], source: Source) -> dict[str, FileAccount]:
-    complete = (m for m in manifests if m["source"] == source.fingerprint() and not m["incomplete"])
-    return {account.digest: account for manifest in complete for account in _accounts(manifest)}
+    def __init__(self, files: list[RefusedFile]) -> None:
+        super().__init__(len(files))
+        self.files = files
 
 
-def _manifests(lake: Lake) -> list[dict[str, Any]]:
-    return [json.loads(p.read_text(encoding="utf-8")) for p in sorted((lake.lake / "observed" / "manifests").glob("*.json"))]
-
-
-def _accounts(manifest: dict[str, Any]) -> list[FileAccount]:
-    return [FileAccount(**entry) for entry in manifest["files"]]
-
-
-def _load(lake: Lake, files: list[LogFile], source: Source, manifests: list[dict[str, Any]]) -> list[FileAccount]:
+def _load(lake: Lake, files: list[LogFile], source: Source, earlier: list[Manifest], leave_out_bad: bool) -> list[FileAccount]:
     with lake.transaction() as tx, connect(MEMORY_LIMIT) as con:
         con.execute(f"SET temp_directory = {quote(str(tx.scratch / 'spill'))}")
         _set_zone(con, source.time_zone)
         staging = Staging(con, source.time_zone)
-        accounts = [_stage(staging, number, file, source) for number, file in enumerate(files)]
+        accounts = _stage_all(staging, files, source, leave_out_bad)
         ingest_id = _new_id(lake, source, files)
         for account, file in zip(accounts, files, strict=True):
             account.digest, account.ingest_id = file.digest, ingest_id
@@ -146,26 +109,62 @@ def _load(lake: Lake, files: list[LogFile], source: Source, manifests: list[dict
         superseded = _fold_all(staging, lake)
         _fetch_raw(staging, files)
         _account(con, accounts)
-        earlier = {a.digest: a for m in manifests if m["source"] == source.fingerprint() for a in _accounts(m)}
+        if leave_out_bad and (bad := [_refusal(con, n, a) for n, a in enumerate(accounts) if _mostly_bad(a)]):
+            raise _BadFilesError(bad)
+        before = read_before(earlier, source)
         if not any(a.rows for a in accounts) and all(
-            a.digest in earlier and a.quarantined == earlier[a.digest].quarantined for a in accounts
+            a.digest in before and a.quarantined == before[a.digest].quarantined for a in accounts
         ):
-            return [earlier[a.digest] for a in accounts]  # what was missing is missing still
-        names, digests = [f.name for f in files], {f.digest for f in files}
-        reread = [(a.ingest_id, a.file) for m in manifests for a in _accounts(m) if a.digest in digests]
-        store(tx, lake, con, Batch(ingest_id, source.name, names, superseded, reread))
-        lacking = ", ".join({quote(rule.name) for t in TRACE_TABLES.values() for rule in t.rules if rule.whole})
-        incomplete = _count(con, f"SELECT count(*) FROM rejected WHERE stage = 'reference' OR rule IN ({lacking})") > 0
+            return [before[a.digest] for a in accounts]  # what was missing is missing still
+        superseded_refusals = [(a.ingest_id, a.file) for m in earlier for a in read_accounts(m) if _covers(files, a)]
+        store(tx, lake, con, Batch(ingest_id, source.name, [f.name for f in files], superseded, superseded_refusals))
         manifest = {
             "ingest_id": ingest_id,
             "source": source.fingerprint(),
             "source_name": source.name,
             "files": [asdict(account) for account in accounts],
-            "incomplete": incomplete,
             "pipesim": __version__,
         }
         tx.write_json(manifest, lake.ingest_manifest(ingest_id))
     return accounts
+
+
+def _stage_all(staging: Staging, files: list[LogFile], source: Source, leave_out_bad: bool) -> list[FileAccount]:
+    staged: list[FileAccount] = []
+    bad: list[RefusedFile] = []
+    for number, file in enumerate(files):
+        try:
+            staged.append(_stage(staging, number, file, source))
+        except FileError as error:
+            if not leave_out_bad:
+                raise
+            bad.append(RefusedFile(file.name, str(error)))
+    if bad:
+        raise _BadFilesError(bad)
+    return staged
+
+
+def _mostly_bad(account: FileAccount) -> bool:
+    """Whether over half of a file's lines are no such log's, whatever else may come."""
+    return account.quarantined - account.lacking > (account.lines - account.blank_or_header) / 2
+
+
+def _refusal(con: duckdb.DuckDBPyConnection, number: int, account: FileAccount) -> RefusedFile:
+    query = "SELECT line, stage, rule, detail, coalesce(raw, '') FROM rejected"
+    first = con.execute(f"{query} WHERE file_no = {number} ORDER BY ALL LIMIT {_SHOWN}").fetchall()
+    reason = (
+        f"{account.quarantined} of its {account.lines - account.blank_or_header} lines are refused: is it of another format?"
+    )
+    return RefusedFile(account.file, reason, tuple(BadLine(*row) for row in first))
+
+
+def _covers(files: list[LogFile], account: FileAccount) -> bool:
+    """Whether all lines of an earlier file have been read again now: the same bytes, or the beginning of a file that grew."""
+    return any(
+        f.digest == account.digest
+        or (f.name == account.file and 0 < account.bytes < f.size and file_hash(f.path, account.bytes) == account.digest)
+        for f in files
+    )
 
 
 def _set_zone(con: duckdb.DuckDBPyConnection, zone: str) -> None:
@@ -276,7 +275,15 @@ def _account(con: duckdb.DuckDBPyConnection, accounts: list[FileAccount]) -> Non
     )
     fates = {n: (valid, repeated) for n, valid, repeated in con.execute("FROM fates").fetchall()}
     refused = dict(con.execute("SELECT file_no, count(DISTINCT line) FROM rejected GROUP BY file_no").fetchall())
+    waiting = ", ".join({quote(rule.name) for t in TRACE_TABLES.values() for rule in t.rules if rule.whole})
+    lacking = dict(
+        con.execute(
+            "SELECT file_no, count(*) FROM (SELECT file_no, line FROM rejected GROUP BY ALL "
+            f"HAVING bool_or(stage = 'reference' OR rule IN ({waiting}))) GROUP BY file_no"
+        ).fetchall()
+    )
     for number, account in enumerate(accounts):
+        account.lacking = lacking.get(number, 0)
         account.valid, account.duplicates = fates.get(number, (0, 0))
         account.quarantined = refused.get(number, 0)
         account.rows = {
