@@ -33,7 +33,7 @@ def table_asset(query: Query) -> dg.AssetsDefinition:
             return dg.MaterializeResult(
                 metadata={
                     "dagster/row_count": rows,
-                    "dagster/column_schema": relation_schema(stored),
+                    "dagster/column_schema": relation_schema(stored, query.columns),
                     "dagster/column_lineage": column_lineage(query),
                     "preview": preview(stored),
                 }

@@ -1,8 +1,10 @@
 """What an analytics table is computed from, read off its SQL: assets, and the columns of each."""
 
+from functools import cache
+
 import dagster as dg
 
-from pipesim.analytics import Query
+from pipesim.analytics import Query, queries
 from pipesim.catalog import IDENTITY
 from pipesim.schema import TRACE_TABLES
 
@@ -30,14 +32,8 @@ def column_lineage(query: Query) -> dg.TableColumnLineage:
     from sqlglot import exp
     from sqlglot.lineage import lineage
 
-    known = {
-        "traces": {
-            name: {**IDENTITY, **{column.name: column.type.sql for column in table.columns}}
-            for name, table in TRACE_TABLES.items()
-        }
-    }
     made = {}
-    for column, root in lineage(None, query.sql, known, dialect="duckdb").items():
+    for column, root in lineage(None, query.sql, _known_columns(), dialect="duckdb").items():
         leaves = {
             (leaf.source.db, leaf.source.name, exp.to_column(leaf.name).name)
             for leaf in root.walk()
@@ -45,3 +41,12 @@ def column_lineage(query: Query) -> dg.TableColumnLineage:
         }
         made[column] = [dg.TableColumnDep(table_key(schema, table), name) for schema, table, name in sorted(leaves)]
     return dg.TableColumnLineage(made)
+
+
+@cache
+def _known_columns() -> dict[str, dict[str, dict[str, str]]]:
+    """Return the columns of the tables that queries read, by schema and table; lineage needs no types, only names."""
+    traces = {
+        name: {**IDENTITY, **{column.name: column.type.sql for column in table.columns}} for name, table in TRACE_TABLES.items()
+    }
+    return {"traces": traces, "analytics": {q.name: dict.fromkeys((c.name for c in q.columns), "UNKNOWN") for q in queries()}}

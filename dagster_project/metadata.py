@@ -1,7 +1,8 @@
 """What the UI shows of a step, in Dagster's terms: previews, column schemas, figures, versions."""
 
 import base64
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -9,6 +10,7 @@ import duckdb
 import polars as pl
 
 import pipesim
+from pipesim.analytics import QueryColumn
 from pipesim.lake import content_hash, file_hash
 from pipesim.schema import Table
 
@@ -41,6 +43,18 @@ def preview(rows: pl.DataFrame | duckdb.DuckDBPyRelation) -> dg.MarkdownMetadata
         return dg.MetadataValue.md(str(first))
 
 
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:
+    """Return rows as a table; what stands in a cell is shown as text, whatever it holds."""
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def _cell(value: object) -> str:
+    text = "".join(c if c.isprintable() else " " for c in str(value))
+    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&])", r"\\\1", text)
+
+
 def counts(rows: Mapping[str, int], heading: str) -> dg.MarkdownMetadataValue:
     """Return named numbers as a table."""
     lines = [f"| {heading} | rows |", "|---|---:|", *(f"| {name} | {number:,} |" for name, number in rows.items())]
@@ -52,10 +66,11 @@ def figure(png: bytes) -> dg.MarkdownMetadataValue:
     return dg.MetadataValue.md(f"![figure](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
-def relation_schema(relation: duckdb.DuckDBPyRelation) -> dg.TableSchema:
-    """Return the columns of a table or query."""
-    columns = zip(relation.columns, relation.types, strict=True)
-    return dg.TableSchema([dg.TableColumn(name, str(kind)) for name, kind in columns])
+def relation_schema(relation: duckdb.DuckDBPyRelation, columns: Iterable[QueryColumn]) -> dg.TableSchema:
+    """Return the columns of an analytics table, with what its SQL says of each."""
+    docs = {column.name: f"{column.doc} ({column.unit})" if column.unit else column.doc for column in columns}
+    kinds = zip(relation.columns, relation.types, strict=True)
+    return dg.TableSchema([dg.TableColumn(name, str(kind), docs.get(name)) for name, kind in kinds])
 
 
 def table_schema(table: Table, identity: Mapping[str, str]) -> dg.TableSchema:

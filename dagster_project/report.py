@@ -4,8 +4,10 @@ import dagster as dg
 
 from dagster_project.analytics import GROUP as ANALYTICS
 from dagster_project.analytics import TABLES
+from dagster_project.logs import FOLLOWS
 from dagster_project.metadata import OWNERS, code_version, figure
 from dagster_project.resources import Home
+from pipesim.ingest.inbox import settle
 from pipesim.report.data import TABLES as SHOWN
 
 GROUP = "publication"
@@ -39,11 +41,15 @@ def report(home: Home) -> dg.MaterializeResult[None]:
     tags={"stage": "catalogue"},
     code_version=code_version("catalog.py", "schema.py"),
 )
-def catalogue(home: Home) -> dg.MaterializeResult[None]:
+def catalogue(context: dg.AssetExecutionContext, home: Home) -> dg.MaterializeResult[None]:
     """The catalogue: `warehouse.duckdb`, views over everything in the lake, swapped in while clients keep reading."""
     from pipesim.catalog import publish
 
-    path = publish(home.lake())
+    lake = home.lake()
+    path = publish(lake)
+    run = context.instance.get_run_by_id(context.run.run_id)
+    if run and (followed := run.tags.get(FOLLOWS)):
+        settle(lake, followed)
     return dg.MaterializeResult(
         metadata={"file": dg.MetadataValue.path(path), "open": dg.MetadataValue.text(f"duckdb -readonly {path}")}
     )

@@ -1,4 +1,4 @@
-"""The resource that every asset works on: the home folder with its lake."""
+"""The resources that assets, sensors and schedules work on: the home folder with its lake, and the inbox."""
 
 import os
 from pathlib import Path
@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from pipesim.lake import Lake
+from pipesim.shipped import shipped
 
 
 class Home(dg.ConfigurableResource[Lake]):
@@ -24,3 +25,16 @@ class Home(dg.ConfigurableResource[Lake]):
             RequestError: If the folder cannot be made or written.
         """
         return Lake(Path(self.path))
+
+
+class Inbox(dg.ConfigurableResource[Path]):
+    """The folder that is watched for new logs."""
+
+    path: str = Field(
+        default_factory=lambda: os.environ.get("PIPESIM_INBOX") or str(shipped("traces", "inbox")),
+        description="The folder; by default PIPESIM_INBOX, else traces/inbox.",
+    )
+
+    def folder(self) -> Path:
+        """Return the folder, which need not exist."""
+        return Path(self.path).absolute()

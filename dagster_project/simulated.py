@@ -1,5 +1,6 @@
 """From a workload and the scenarios to simulated traces: one partition a scenario and replication."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -8,66 +9,99 @@ from pydantic import Field
 from dagster_project.logs import observed
 from dagster_project.metadata import OWNERS, code_version
 from dagster_project.resources import Home
+from dagster_project.scenarios import GROUP, SCENARIOS, scenarios, verdict
 from dagster_project.synthetic import synthetic_trace
 from pipesim.errors import PipesimError
-from pipesim.shipped import shipped
-from pipesim.simulation import load_scenario
+from pipesim.experiments.backends import default_workers, map_runs
+from pipesim.experiments.scenario_files import most_replications, read_scenario, read_scenarios
+from pipesim.lake import Lake
+from pipesim.simulation import Scenario
 
-
-def scenario_file(name: str) -> Path:
-    """Return the file of a scenario."""
-    return shipped("scenarios", f"{name}.yaml")
-
-
-def most_replications(scenarios: list[str]) -> int:
-    """Return how many replications the scenario that asks for most has; a broken file fails its own runs, not the others'."""
-    numbers = [1]
-    for name in scenarios:
-        try:
-            numbers.append(load_scenario(scenario_file(name)).replications)
-        except PipesimError:
-            continue
-    return max(numbers)
-
-
-SCENARIOS = sorted(file.stem for file in shipped("scenarios").glob("*.yaml"))
-REPLICATIONS = [str(number) for number in range(most_replications(SCENARIOS))]
+#: How many replications the grid has room for: as many as any scenario asks for when the definitions are loaded.
+REPLICATIONS = most_replications(Path(Home().path))
 RUNS = dg.MultiPartitionsDefinition(
-    {"replication": dg.StaticPartitionsDefinition(REPLICATIONS), "scenario": dg.StaticPartitionsDefinition(SCENARIOS)}
+    {"replication": dg.StaticPartitionsDefinition([str(n) for n in range(REPLICATIONS)]), "scenario": SCENARIOS}
 )
+_CHECK = "every_scenario_runs"
 
 
 class Simulation(dg.Config):
     """How the scenarios are simulated."""
 
     engine: str = Field(default="reference", description="The engine: reference.")
+    scenarios: list[str] = Field(
+        default=[], description="In a run that is not of one partition: the scenarios to simulate; all where none is named."
+    )
+
+
+def partition_key(scenario: str, replication: int) -> dg.MultiPartitionKey:
+    """Return the partition of one replication of a scenario."""
+    return dg.MultiPartitionKey({"scenario": scenario, "replication": str(replication)})
 
 
 @dg.asset(
-    deps=[observed, synthetic_trace],
+    deps=[observed, synthetic_trace, scenarios],
     partitions_def=RUNS,
-    group_name="simulation",
+    group_name=GROUP,
     kinds={"python", "simpy", "parquet"},
     owners=OWNERS,
     tags={"stage": "simulated"},
     code_version=code_version("simulation", "experiments"),
-)
-def simulated_runs(context: dg.AssetExecutionContext, config: Simulation, home: Home) -> None:
-    """What would happen: each scenario of `scenarios/` simulated, as often as it has replications."""
-    from pipesim.experiments.backends import default_workers, map_runs
-    from pipesim.experiments.replications import Run, run_replication
-
-    lake = home.lake()
-    keys = [RUNS.get_partition_key_from_str(key) for key in context.partition_keys]
-    runs = [
-        Run(
-            lake.root,
-            load_scenario(scenario_file(key.keys_by_dimension["scenario"])),
-            int(key.keys_by_dimension["replication"]),
-            config.engine,
+    check_specs=[
+        dg.AssetCheckSpec(
+            _CHECK, asset="simulated_runs", description="Every scenario could be simulated on what the lake holds."
         )
-        for key in keys
-    ]
-    for key, result in zip(keys, map_runs(run_replication, runs, default_workers(len(runs))), strict=True):
+    ],
+)
+def simulated_runs(
+    context: dg.AssetExecutionContext, config: Simulation, home: Home
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
+    """What would happen: each scenario simulated, as often as it has replications.
+
+    A run of one partition simulates one replication. A run without partitions simulates all replications of all scenarios,
+    spread over the cores; a scenario that fails keeps no other from being simulated.
+    """
+    lake = home.lake()
+    wanted, broken = _wanted(context, config, lake)
+    failures = _simulate(context, lake, wanted, config.engine)
+    broken |= failures
+    if broken and len(failures) == len(wanted):
+        raise next(iter(broken.values()))
+    if not context.has_partition_key:
+        for scenario, numbers in wanted:
+            if scenario.name not in failures:
+                lake.drop_replications(scenario.name, keep=len(numbers))
+    yield verdict(_CHECK, broken)
+    yield dg.MaterializeResult()
+
+
+Wanted = list[tuple[Scenario, list[int]]]
+
+
+def _wanted(context: dg.AssetExecutionContext, config: Simulation, lake: Lake) -> tuple[Wanted, dict[str, PipesimError]]:
+    if context.has_partition_key:
+        (key,) = context.partition_keys
+        place = RUNS.get_partition_key_from_str(key).keys_by_dimension
+        return [(read_scenario(lake, place["scenario"]), [int(place["replication"])])], {}
+    good, broken = read_scenarios(lake, config.scenarios or None)
+    return [(scenario, list(range(scenario.replications))) for scenario in good], broken
+
+
+def _simulate(context: dg.AssetExecutionContext, lake: Lake, wanted: Wanted, engine: str) -> dict[str, PipesimError]:
+    """Simulate and store; tells of each partition as it is done, and returns what could not be simulated."""
+    from pipesim.experiments.replications import Run, try_replication
+
+    runs = [Run(lake.root, scenario, number, engine) for scenario, numbers in wanted for number in numbers]
+    failures: dict[str, PipesimError] = {}
+    for run, result in zip(runs, map_runs(try_replication, runs, default_workers(len(runs))), strict=True):
+        if isinstance(result, PipesimError):
+            failures.setdefault(run.scenario.name, result)
+            continue
         figures = {name: value for name, value in result.summary.as_dict().items() if value is not None}
-        context.add_asset_metadata({**figures, "warnings": list(result.warnings)}, partition_key=key)
+        metadata = {**figures, "warnings": list(result.warnings)}
+        if context.has_partition_key:
+            context.add_asset_metadata(metadata)
+        elif run.replication < REPLICATIONS:
+            key = partition_key(run.scenario.name, run.replication)
+            context.log_event(dg.AssetMaterialization("simulated_runs", partition=key, metadata=metadata))
+    return failures

@@ -33,10 +33,10 @@ PREFIX = "traces"
     ],
 )
 def traces(home: Home) -> Iterator[dg.MaterializeResult[None]]:
-    """Count what stands in each canonical table; the views themselves see new rows as they land."""
-    from pipesim.catalog import open_views
+    """Count what stands in each canonical table; the views themselves are made anew whenever the catalogue is published."""
+    from pipesim.catalog import snapshot_views
 
-    with open_views(home.lake()) as con:
+    with snapshot_views(home.lake()) as con:
         for name in TRACE_TABLES:
             found = con.sql(f"SELECT origin, count(*) FROM traces.{name} GROUP BY origin ORDER BY origin").fetchall()
             rows = dict(found)

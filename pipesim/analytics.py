@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,28 @@ import duckdb
 import polars as pl
 
 from pipesim import __version__
-from pipesim.catalog import open_views
+from pipesim.catalog import DOCUMENTATION, snapshot_views
 from pipesim.errors import WorkError
 from pipesim.lake import Lake, Transaction, content_hash, file_hash
 from pipesim.shipped import shipped
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_COLUMN = re.compile(r"  (\w+) \(([^)]+)\): (.+)")
+
+
+@dataclass(frozen=True)
+class QueryColumn:
+    """One column of an analytics table as its file documents it.
+
+    Args:
+        name: Its name.
+        unit: Its unit, range or type, for example `seconds`, `0..1`, `text`.
+        doc: What it means.
+    """
+
+    name: str
+    unit: str
+    doc: str
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,8 @@ class Query:
         name: The table's name in the schema `analytics`: the file's name without `.sql`.
         sql: The text of the file, which runs as it stands.
         doc: The comment with which the file begins: what it answers, its grain, its columns with their units.
+        columns: The columns that the comment documents after its line `Columns:`, each as `  name (unit): text`, continued
+            on lines that are indented further; none if it documents none.
         upstream: The tables it reads, schema-qualified and sorted, for example `("traces.task_runs",)`.
         file: Where it is declared.
     """
@@ -37,6 +55,7 @@ class Query:
     name: str
     sql: str
     doc: str
+    columns: tuple[QueryColumn, ...]
     upstream: tuple[str, ...]
     file: Path
 
@@ -120,7 +139,8 @@ def read_query(file: Path) -> Query:
             where=str(file),
             remedy=f"write for example traces.{bare[0]} or analytics.{bare[0]}",
         )
-    return Query(file.stem, sql, _leading_comment(sql), tuple(sorted({f"{t.db}.{t.name}" for t in tables})), file)
+    doc = _leading_comment(sql)
+    return Query(file.stem, sql, doc, _documented_columns(doc), tuple(sorted({f"{t.db}.{t.name}" for t in tables})), file)
 
 
 def run_query(con: duckdb.DuckDBPyConnection, query: Query) -> pl.DataFrame:
@@ -179,7 +199,7 @@ def build(lake: Lake, folder: Path | None = None) -> dict[str, int]:
     """
     rows = {}
     inputs = trace_manifests(lake)
-    with _views(lake) as con, lake.transaction() as tx:
+    with snapshot_views(lake) as con, lake.transaction() as tx:
         for query, frame in materialize(con, queries(folder)):
             _store(tx, lake, query, frame, inputs)
             rows[query.name] = frame.height
@@ -195,24 +215,17 @@ def build_one(lake: Lake, query: Query) -> int:
     Raises:
         WorkError: If the query is wrong, or reads an analytics table that was not built yet; the lake is then as before.
     """
-    with _views(lake) as con, lake.transaction() as tx:
+    with snapshot_views(lake) as con, lake.transaction() as tx:
         frame = run_query(con, query)
         _store(tx, lake, query, frame, trace_manifests(lake))
     return frame.height
 
 
-@contextmanager
-def _views(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
-    con = open_views(lake)
-    try:
-        yield con
-    finally:
-        con.close()
-
-
 def _store(tx: Transaction, lake: Lake, query: Query, frame: pl.DataFrame, inputs: dict[str, str]) -> None:
     target = lake.analytics_file(query.name)
-    tx.write_frame(frame, target)
+    # The documentation travels with the rows, so that the catalogue never says of one version what holds for another.
+    said = {"doc": query.doc, "columns": {c.name: f"({c.unit}) {c.doc}" for c in query.columns if c.name in frame.columns}}
+    frame.write_parquet(tx.stage(target), compression="zstd", compression_level=1, metadata={DOCUMENTATION: json.dumps(said)})
     manifest: dict[str, Any] = {
         "kind": "analytics",
         "name": query.name,
@@ -252,6 +265,17 @@ def _leading_comment(sql: str) -> str:
             break
         lines.append(line.removeprefix("--").removeprefix(" ").rstrip())
     return "\n".join(lines)
+
+
+def _documented_columns(doc: str) -> tuple[QueryColumn, ...]:
+    _, _, listed = doc.partition("\nColumns:\n")
+    columns: list[QueryColumn] = []
+    for line in listed.splitlines():
+        if declared := _COLUMN.fullmatch(line):
+            columns.append(QueryColumn(*declared.groups()))
+        elif columns and line.startswith("    "):
+            columns[-1] = replace(columns[-1], doc=f"{columns[-1].doc} {line.strip()}")
+    return tuple(columns)
 
 
 def _parse_message(error: Exception) -> str:

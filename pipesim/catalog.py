@@ -1,71 +1,100 @@
 """`warehouse.duckdb`: a catalogue of views over the lake's Parquet files, rebuilt aside and swapped in atomically.
 
 Schemas: `observed`, `synthetic`, `simulated` (one view a canonical table), `traces` (the three of them under one roof, told
-apart by `origin`, `trace` and `replication`), `quarantine` and `analytics`. The catalogue holds no rows, so a client that
-keeps it open sees new rows as they land, except in a table that had none when it was opened.
+apart by `origin`, `trace` and `replication`), `quarantine` and `analytics`. The catalogue holds no rows; its views read a
+snapshot of the files, so a client that keeps it open goes on reading what it opened, and one that opens it again sees the
+newest.
 """
 
 from __future__ import annotations
 
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
+from pipesim.errors import WorkError
 from pipesim.lake import Lake, connect, flush
 from pipesim.schema import QUARANTINE, TRACE_TABLES, Table, with_provenance
+from pipesim.snapshots import CATALOGUE, Published, pin, snapshot
 
+#: The key under which an analytics table's Parquet file keeps its documentation: JSON, {"doc", "columns": {name: text}}.
+DOCUMENTATION = "pipesim:documentation"
 #: The columns that tell the traces apart wherever the three origins stand in one table.
 IDENTITY = {"origin": "VARCHAR", "trace": "VARCHAR", "replication": "BIGINT"}
 
 
 def publish(lake: Lake) -> Path:
-    """Build the catalogue beside the old one and swap it in; clients that hold the old one go on undisturbed.
+    """Build the catalogue over a snapshot of the lake and swap it in; clients that hold the old one go on undisturbed.
 
     Returns:
         The path of the catalogue.
+
+    Raises:
+        WorkError: If it cannot be written, because the disk is full for example; the last one stands then.
     """
-    with lake.transaction() as tx, lake.lock():
-        fresh = tx.scratch / "catalogue.duckdb"
-        con = connect()
+    with lake.lock("publish"):
+        published = Published(lake)
+        files = published.new_folder()
         try:
-            # The storage version is the oldest that all clients in use can read; 2.0's default is refused by 1.x.
-            con.execute(f"ATTACH {quote(str(fresh))} AS warehouse (STORAGE_VERSION 'v1.0.0')")
-            con.execute("USE warehouse")
-            create_views(con, lake)
-            con.execute("USE memory")
-            con.execute("DETACH warehouse")
-        finally:
-            con.close()
-        flush(fresh)
-        fresh.replace(lake.warehouse)
-        # A write-ahead log that another client left belongs to the file that is gone now.
-        Path(f"{lake.warehouse}.wal").unlink(missing_ok=True)
+            pin(lake, files)
+            _build(files)
+            published.swap_in(files)
+        except (duckdb.Error, OSError) as error:
+            shutil.rmtree(files, ignore_errors=True)  # an interrupt leaves it to be pruned: it may be in use already
+            raise WorkError(
+                f"the catalogue could not be built anew: {error}",
+                where=str(lake.warehouse),
+                remedy="make room on the disk and run the command again; what it stored is kept, and the last catalogue stands",
+            ) from error
+        published.prune()
     return lake.warehouse
 
 
-def open_views(lake: Lake, memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
-    """Return an in-memory connection with the catalogue's views, for a step that must not hold the catalogue's lock."""
-    con = connect(memory_limit)
-    create_views(con, lake)
-    return con
+def _build(files: Path) -> None:
+    """Write the catalogue of a snapshot into it."""
+    con = connect()
+    try:
+        # The storage version is the oldest that all clients in use can read; 2.0's default is refused by 1.x.
+        con.execute(f"ATTACH {quote(str(files / CATALOGUE))} AS warehouse (STORAGE_VERSION 'v1.0.0')")
+        con.execute("USE warehouse")
+        create_views(con, files)
+        _document_analytics(con, files)
+        con.execute("USE memory")
+        con.execute("DETACH warehouse")
+    finally:
+        con.close()
+    flush(files / CATALOGUE)
 
 
-def create_views(con: duckdb.DuckDBPyConnection, lake: Lake) -> None:
-    """Create all schemas and views in the connection's current database."""
+@contextmanager
+def snapshot_views(lake: Lake, memory_limit: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an in-memory connection with the catalogue's views over a snapshot, which commits meanwhile do not change."""
+    with snapshot(lake) as files, connect(memory_limit) as con:
+        create_views(con, files)
+        _document_analytics(con, files)
+        yield con
+
+
+def create_views(con: duckdb.DuckDBPyConnection, files: Path) -> None:
+    """Create all schemas and views in the connection's current database, over a folder laid out as `lake/`."""
     for schema in ("observed", "synthetic", "simulated", "traces", "quarantine", "analytics"):
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     for name, table in TRACE_TABLES.items():
-        _create(con, f"observed.{name}", _observed(lake, table), table)
-        _create(con, f"synthetic.{name}", _synthetic(lake, table), table)
-        _create(con, f"simulated.{name}", _simulated(lake, table), table)
+        _create(con, f"observed.{name}", _observed(files, table), table)
+        _create(con, f"synthetic.{name}", _synthetic(files, table), table)
+        _create(con, f"simulated.{name}", _simulated(files, table), table)
         _create(con, f"traces.{name}", _all_origins(table), table)
-    summaries = lake.lake / "simulated" / "summaries"
+    summaries = files / "simulated" / "summaries"
     if any(summaries.glob("*/*/*.parquet")):
         _create(con, "simulated.summaries", f"SELECT * FROM {_partitions(summaries)}", None)
-    folder = lake.lake / "quarantine"
+    folder = files / "quarantine"
     source = f"SELECT * FROM read_parquet({quote(f'{folder}/*.parquet')}, union_by_name = true)"
     _create(con, "quarantine.quarantine", source if any(folder.glob("*.parquet")) else QUARANTINE.empty_select(), QUARANTINE)
-    for file in sorted((lake.lake / "analytics").glob("*.parquet")):
+    for file in sorted((files / "analytics").glob("*.parquet")):
         _create(con, f'analytics."{file.stem}"', f"SELECT * FROM read_parquet({quote(str(file))})", None)
 
 
@@ -78,27 +107,27 @@ def _columns(table: Table) -> str:
     return ", ".join(f'"{c.name}"' for c in table.columns)
 
 
-def _observed(lake: Lake, table: Table) -> str:
+def _observed(files: Path, table: Table) -> str:
     full = with_provenance(table)
-    folder = lake.lake / "observed" / table.name
+    folder = files / "observed" / table.name
     if not any(folder.glob("*.parquet")):
         return full.empty_select()
     return f"SELECT {_columns(full)} FROM read_parquet({quote(f'{folder}/*.parquet')}, union_by_name = true)"
 
 
-def _synthetic(lake: Lake, table: Table) -> str:
-    folder = lake.lake / "synthetic"
+def _synthetic(files: Path, table: Table) -> str:
+    folder = files / "synthetic"
     if not any(folder.glob(f"*/{table.name}.parquet")):
         return table.empty_select({"trace": "VARCHAR"})
-    files = quote(f"{folder}/*/{table.name}.parquet")
+    wanted = quote(f"{folder}/*/{table.name}.parquet")
     return (
         f"SELECT parse_path(filename)[-2] AS trace, {_columns(table)} "
-        f"FROM read_parquet({files}, union_by_name = true, filename = true)"
+        f"FROM read_parquet({wanted}, union_by_name = true, filename = true)"
     )
 
 
-def _simulated(lake: Lake, table: Table) -> str:
-    folder = lake.lake / "simulated" / table.name
+def _simulated(files: Path, table: Table) -> str:
+    folder = files / "simulated" / table.name
     if not any(folder.glob("*/*/*.parquet")):
         return table.empty_select({"scenario": "VARCHAR", "replication": "BIGINT"})
     return f"SELECT scenario, replication, {_columns(table)} FROM {_partitions(folder)}"
@@ -118,6 +147,20 @@ def _all_origins(table: Table) -> str:
         f"UNION ALL SELECT 'synthetic', trace, 0, {columns} FROM synthetic.{table.name} "
         f"UNION ALL SELECT 'simulated', scenario, replication, {columns} FROM simulated.{table.name}"
     )
+
+
+def _document_analytics(con: duckdb.DuckDBPyConnection, files: Path) -> None:
+    """Say of each analytics table what the SQL file that made it says, which stands in the metadata of the Parquet file."""
+    for file in sorted((files / "analytics").glob("*.parquet")):
+        found = con.execute(
+            f"SELECT decode(value) FROM parquet_kv_metadata({quote(str(file))}) WHERE decode(key) = {quote(DOCUMENTATION)}"
+        ).fetchall()
+        for (text,) in found:
+            said = json.loads(text)
+            view = f'analytics."{file.stem}"'
+            con.execute(f"COMMENT ON VIEW {view} IS {quote(said['doc'])}")
+            for column, doc in said["columns"].items():
+                con.execute(f'COMMENT ON COLUMN {view}."{column}" IS {quote(doc)}')
 
 
 def _create(con: duckdb.DuckDBPyConnection, name: str, select: str, table: Table | None) -> None:

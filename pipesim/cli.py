@@ -86,15 +86,18 @@ def ingest(
 @app.command()
 def fit(
     arrivals: Annotated[str, typer.Option("--arrivals", help="The arrival model: hour-of-week or poisson.")] = "hour-of-week",
+    window: Annotated[
+        str, typer.Option("--window", help="Fit only what was submitted in FROM..TO, two days in UTC, the last included.")
+    ] = "",
     home: Home = _HOME,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Fit a workload model to everything observed."""
+    """Fit a workload model to everything observed, or to a window of it."""
     from pipesim.verbs import fit_workload
     from pipesim.workload import FitConfig
 
-    config = _config(FitConfig, {"arrivals": arrivals})
+    config = _config(FitConfig, {"arrivals": arrivals, "window": window})
     with _working("fitting the workload model"):
         fitted = fit_workload(Lake(home), config)
     _print(fitted.as_dict(), as_json, f"model {fitted.model}: {fitted.rows:,} rows in {fitted.cells} duration cells")
@@ -198,6 +201,22 @@ def sql(
 
     answer, table = run_sql(Lake(home), query, as_table=not as_json)
     _print(answer, as_json, table)
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE.duckdb", help="The file to write; an earlier export is replaced.")],
+    home: Home = _HOME,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write one self-contained DuckDB file with everything that the catalogue shows, as real tables."""
+    from pipesim.export import export as write_export
+
+    with _working("copying tables"):
+        exported = write_export(Lake(home), file)
+    rows = sum(exported.tables.values())
+    _print(exported.as_dict(), as_json, f"{file}: {len(exported.tables)} tables, {rows:,} rows, {exported.bytes:,} bytes")
 
 
 @app.command()

@@ -27,8 +27,8 @@ from pipesim.errors import RequestError, WorkError
 from pipesim.schema import TRACE_TABLES
 from pipesim.trace import Trace
 
-#: A commit takes milliseconds; an ingest reads whole logs, and ingests go one after the other.
-_LOCK_TIMEOUT_S = {"commit": 120.0, "ingest": 3600.0}
+#: A commit takes milliseconds, a publication seconds; an ingest reads whole logs, and ingests go one after the other.
+_LOCK_TIMEOUT_S = {"commit": 120.0, "publish": 600.0, "ingest": 3600.0}
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -180,6 +180,11 @@ class Lake:
         return self.root / "reports"
 
     @property
+    def scenarios(self) -> Path:
+        """The folder of scenario files that were added to this home."""
+        return self.root / "scenarios"
+
+    @property
     def warehouse(self) -> Path:
         """The DuckDB catalogue of views."""
         return self.root / "warehouse.duckdb"
@@ -191,6 +196,10 @@ class Lake:
     def ingest_manifest(self, ingest_id: str) -> Path:
         """Where one ingest keeps what it was made from and its accounting."""
         return self.lake / "observed" / "manifests" / f"{ingest_id}.json"
+
+    def ingest_manifests(self) -> list[Path]:
+        """Return the manifests of all ingests."""
+        return sorted((self.lake / "observed" / "manifests").glob("*.json"))
 
     def quarantine_file(self, ingest_id: str) -> Path:
         """Where one ingest keeps the lines it refused."""
@@ -211,8 +220,8 @@ class Lake:
     # --- changing files ---------------------------------------------------------------------------------------------
 
     @contextmanager
-    def lock(self, name: Literal["commit", "ingest"] = "commit") -> Iterator[None]:
-        """Keep other processes from committing, or from ingesting, meanwhile; first finish what a dead one left undone.
+    def lock(self, name: Literal["commit", "publish", "ingest"] = "commit") -> Iterator[None]:
+        """Keep other processes from committing (publishing, ingesting) meanwhile; first finish what a dead one left undone.
 
         Raises:
             WorkError: If another process holds the lock for too long.

@@ -2,7 +2,9 @@
 -- Grain: one row a trace and hour, from the hour of the trace's first submission to that of its last, empty hours included;
 -- one more row with a NULL hour counts the runs whose submission the log does not say.
 -- Columns:
---   origin, trace, replication: which trace
+--   origin (text): where the trace comes from: observed, synthetic or simulated
+--   trace (text): which one: observed, the identifier of the synthetic trace, or the name of the scenario
+--   replication (number): of a simulated scenario, from 0 on; 0 otherwise
 --   hour (TIMESTAMP, UTC): the beginning of the hour
 --   runs (count): runs submitted in the hour
 --   tasks (count): tasks of those runs; a retried task counts once

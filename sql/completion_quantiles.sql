@@ -1,10 +1,14 @@
 -- What share of a trace's pipeline runs is complete within how long?
--- Grain: one row a trace and probability, in steps of 0.005; a trace without any known completion time has none.
+-- Grain: one row a trace and probability, in steps of 0.005; a trace without any known completion time has none, as a synthetic
+-- one, which does not say when a run ended.
 -- Columns:
---   origin, trace, replication: which trace
---   probability (0..1)
+--   origin (text): where the trace comes from: observed, synthetic or simulated
+--   trace (text): which one: observed, the identifier of the synthetic trace, or the name of the scenario
+--   replication (number): of a simulated scenario, from 0 on; 0 otherwise
+--   probability (0..1): the share of the runs
 --   jct_s (seconds): this share of the runs takes no longer (ended - submitted; linear interpolation)
---   with_jct, without_jct (count): runs whose completion time is known, and runs left out because it is not
+--   with_jct (count): runs whose completion time is known
+--   without_jct (count): runs left out because it is not
 WITH curves AS (
     SELECT
         origin, trace, replication,

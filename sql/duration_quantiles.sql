@@ -1,14 +1,17 @@
 -- How long does the work itself take, without waiting? The curves on which real and synthetic traces are compared.
+-- The natural duration of an attempt is its duration_s, else ended - started. In a simulated trace it is the time the attempt
+-- held its pool.
 -- Grain: one row a trace, level, task type, framework and probability (in steps of 0.01); a group without any known natural
 -- duration has one row whose probability and duration are NULL.
 -- Columns:
---   origin, trace, replication: which trace
---   level: what the row pools: 'all' tasks of the trace, one 'task_type', or one 'task_type_framework'
---   task_type: NULL at level 'all', and where the log does not say
---   framework: NULL at levels 'all' and 'task_type', and where the log does not say
---   probability (0..1)
---   duration_s (seconds): this share of the natural durations is no longer (linear interpolation). The natural duration of
---     an attempt is its duration_s, else ended - started. In a simulated trace it is the time the attempt held its pool.
+--   origin (text): where the trace comes from: observed, synthetic or simulated
+--   trace (text): which one: observed, the identifier of the synthetic trace, or the name of the scenario
+--   replication (number): of a simulated scenario, from 0 on; 0 otherwise
+--   level (text): what the row pools: 'all' tasks of the trace, one 'task_type', or one 'task_type_framework'
+--   task_type (text): NULL at level 'all', and where the log does not say
+--   framework (text): NULL at levels 'all' and 'task_type', and where the log does not say
+--   probability (0..1): the share of the attempts
+--   duration_s (seconds): this share of the natural durations is no longer (linear interpolation)
 --   durations (count): attempts whose natural duration is known; the quantiles are over these
 --   censored (count): attempts left out because they were cut short, so that only a lower bound is known
 --   without_duration (count): attempts left out because the log does not say

@@ -1,8 +1,11 @@
 -- How often do attempts fail, and how often are tasks tried again?
--- Grain: one row a trace, task type and framework (each NULL where the log does not say).
+-- Grain: one row a trace, task type and framework.
 -- Columns:
---   origin, trace, replication: which trace
---   task_type, framework
+--   origin (text): where the trace comes from: observed, synthetic or simulated
+--   trace (text): which one: observed, the identifier of the synthetic trace, or the name of the scenario
+--   replication (number): of a simulated scenario, from 0 on; 0 otherwise
+--   task_type (text): the kind of work; NULL where the log does not say
+--   framework (text): the machine-learning framework; NULL where the log does not say
 --   tasks (count): distinct tasks
 --   attempts (count): = succeeded + failed + cancelled + unfinished + unknown
 --   succeeded (count): SUCCEEDED

@@ -1,13 +1,16 @@
--- What does an average week of submissions look like?
+-- What does an average week of submissions look like? (A heat map of weekday and hour of the day.)
 -- Grain: one row a trace and hour of the week that lies between the trace's first and last submission.
 -- Columns:
---   origin, trace, replication: which trace
+--   origin (text): where the trace comes from: observed, synthetic or simulated
+--   trace (text): which one: observed, the identifier of the synthetic trace, or the name of the scenario
+--   replication (number): of a simulated scenario, from 0 on; 0 otherwise
 --   hour_of_week (0..167): 0 is Monday 00:00-01:00 UTC
 --   weekday (1..7): 1 is Monday
---   hour_of_day (0..23)
+--   hour_of_day (0..23): UTC
 --   hours (count): how often this hour of the week was observed
 --   runs (count): runs submitted in those hours
---   mean_runs (runs per hour), sd_runs (runs per hour; NULL where it was observed only once)
+--   mean_runs (runs per hour): runs over hours
+--   sd_runs (runs per hour): sample standard deviation over the hours; NULL where there is only one
 --   relative_rate (fraction): mean_runs over the trace's own mean runs per hour; 1 is an average hour
 WITH submitted AS (
     SELECT origin, trace, replication, date_trunc('hour', submitted_at) AS hour, count(*) AS runs

@@ -1,27 +1,35 @@
 -- How much of each pool is in use, hour by hour?
--- Grain: one row a trace, pool (NULL where the log does not say) and hour, from the trace's first submission to the later of
--- its last event and the end of its log. A trace that never says when a task started has none.
+-- An attempt holds its resources from its start to its end; without an end, for its duration (a RUNNING one at most to the end
+-- of the log), and without that to the end of the log. Synthetic traces have none: they do not say when a task starts.
+-- Grain: one row a trace, pool and hour, from the trace's first submission to the later of its last event and the end of its
+-- log. A trace that never says when a task started has none.
 -- Columns:
---   origin, trace, replication: which trace
---   pool
+--   origin (text): where the trace comes from: observed, synthetic or simulated
+--   trace (text): which one: observed, the identifier of the synthetic trace, or the name of the scenario
+--   replication (number): of a simulated scenario, from 0 on; 0 otherwise
+--   pool (text): the pool; NULL where the log does not say
 --   hour (TIMESTAMP, UTC): the beginning of the hour
 --   seconds (seconds): how much of the hour the trace covers; all averages are time averages over this part, exact
 --   slots_held (tasks): attempts running
---   gpus_held (GPUs), cpu_cores_held (cores), memory_bytes_held (bytes): held by running attempts; an attempt that does not
---     say counts 0, and NULL means that no attempt of the pool says. An attempt holds its resources from its start to its
---     end; without an end, for its duration, and without that to the end of the log.
---   slots_capacity, gpus_capacity, cpu_cores_capacity, memory_bytes_capacity: what the pool has; NULL where no row of
---     traces.pools says
+--   gpus_held (GPUs): held by running attempts; one that does not say counts 0, NULL means that no attempt of the pool says
+--   cpu_cores_held (cores): held by running attempts, as gpus_held
+--   memory_bytes_held (bytes): held by running attempts, as gpus_held
+--   slots_capacity (tasks): how many attempts may run at once; NULL where no row of traces.pools says
+--   gpus_capacity (GPUs): what the pool has; NULL where no row of traces.pools says
+--   cpu_cores_capacity (cores): what the pool has; NULL where no row of traces.pools says
+--   memory_bytes_capacity (bytes): what the pool has; NULL where no row of traces.pools says
 --   utilization (fraction): held over capacity of the dominant resource, the one of which the largest fraction is held;
 --     NULL where no capacity is known
---   dominant_resource: gpus, cpu_cores, memory_bytes or slots; NULL likewise
+--   dominant_resource (text): gpus, cpu_cores, memory_bytes or slots; NULL where no capacity is known
 WITH attempts AS (
     SELECT
         origin, trace, replication, t.pool, t.started_at,
-        greatest(
-            t.started_at,
-            coalesce(t.ended_at, t.started_at + to_seconds(CASE WHEN t.duration_s < 1e9 THEN t.duration_s END), r.observed_until)
-        ) AS released_at,
+        greatest(t.started_at, least(
+            coalesce(
+                t.ended_at, t.started_at + to_seconds(CASE WHEN t.duration_s < 1e9 THEN t.duration_s END), r.observed_until
+            ),
+            CASE WHEN t.status = 'RUNNING' AND t.ended_at IS NULL THEN r.observed_until END
+        )) AS released_at,
         -- Whole numbers of millionths add up exactly, whatever the order.
         TRY_CAST(round(t.gpus * 1e6) AS BIGINT)::HUGEINT AS gpus_u,
         TRY_CAST(round(t.cpu_cores * 1e6) AS BIGINT)::HUGEINT AS cpu_u,
@@ -49,7 +57,9 @@ capacities AS (
         origin, trace, replication, c.pool,
         greatest(c.valid_from, s.first_at) AS from_at,
         greatest(s.first_at, least(
-            c.valid_to, lead(c.valid_from) OVER (PARTITION BY origin, trace, replication, c.pool ORDER BY c.valid_from), s.last_at
+            c.valid_to,
+            lead(c.valid_from) OVER (PARTITION BY origin, trace, replication, c.pool ORDER BY c.valid_from),
+            s.last_at
         )) AS to_at,
         TRY_CAST(round(c.gpus * 1e6) AS BIGINT)::HUGEINT AS gpus_u,
         TRY_CAST(round(c.cpu_cores * 1e6) AS BIGINT)::HUGEINT AS cpu_u,

@@ -1,16 +1,19 @@
 -- How many tasks wait for each pool, hour by hour?
--- Grain: one row a trace, pool (NULL where the log does not say) and hour, from the trace's first submission to the later of
--- its last event and the end of its log. A trace that never says when a task was queued has none.
+-- An attempt leaves the queue when it starts, or when it is cancelled or skipped before; a PENDING one waits to the end of the
+-- log. Synthetic traces have none: they do not say when a task is queued.
+-- Grain: one row a trace, pool and hour, from the trace's first submission to the later of its last event and the end of its
+-- log. A trace that never says when a task was queued has none.
 -- Columns:
---   origin, trace, replication: which trace
---   pool
+--   origin (text): where the trace comes from: observed, synthetic or simulated
+--   trace (text): which one: observed, the identifier of the synthetic trace, or the name of the scenario
+--   replication (number): of a simulated scenario, from 0 on; 0 otherwise
+--   pool (text): the pool; NULL where the log does not say
 --   hour (TIMESTAMP, UTC): the beginning of the hour
 --   seconds (seconds): how much of the hour the trace covers; the averages are over this part
 --   mean_waiting (tasks): time average, exact; NULL where no wait of the pool is known
---   max_waiting (tasks): the most that waited at once for longer than an instant; NULL likewise
+--   max_waiting (tasks): the most that waited at once for longer than an instant; NULL where no wait is known
 --   queued (count): attempts queued in the hour
---   without_wait (count): those of them that count in no average, because the log does not say when they left the queue.
---     An attempt leaves when it starts, or when it is cancelled or skipped before; a PENDING one waits to the end of the log.
+--   without_wait (count): those of them that count in no average, because the log does not say when they left the queue
 WITH attempts AS (
     SELECT
         origin, trace, replication, t.pool, t.queued_at,

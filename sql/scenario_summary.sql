@@ -1,17 +1,35 @@
 -- What came out, in one line?
+-- Confidence intervals over the replications: analytics.scenario_intervals. A synthetic trace has no instants of its tasks and
+-- no ends of its runs, so its waits, completion times, last end and makespan are NULL.
 -- Grain: one row a trace: the observed one, each synthetic one, and each replication of each simulated scenario.
 -- Columns:
---   origin, trace, replication: which trace
---   runs, runs_succeeded, runs_failed (FAILED, TIMEOUT, NODE_FAIL), runs_unfinished (PENDING, RUNNING) (count)
+--   origin (text): where the trace comes from: observed, synthetic or simulated
+--   trace (text): which one: observed, the identifier of the synthetic trace, or the name of the scenario
+--   replication (number): of a simulated scenario, from 0 on; 0 otherwise
+--   runs (count): pipeline runs
+--   runs_succeeded (count): those that SUCCEEDED
+--   runs_failed (count): those that ended as FAILED, TIMEOUT or NODE_FAIL
+--   runs_unfinished (count): those PENDING or RUNNING at the end of the log
 --   tasks (count): distinct tasks
---   attempts, failed_attempts (FAILED, TIMEOUT, NODE_FAIL), retries (attempts after a task's first) (count)
---   with_wait, without_wait (count): attempts whose wait is known, and attempts of which it is not
---   mean_wait_s, p50_wait_s, p95_wait_s, p99_wait_s, max_wait_s (seconds): started - queued of an attempt
---   with_jct, without_jct (count): runs whose completion time is known, and runs of which it is not
---   mean_jct_s, p50_jct_s, p95_jct_s (seconds): ended - submitted of a run
---   first_submitted_at, last_ended_at (TIMESTAMP, UTC): the first submission of a run, the last end of a run or an attempt
+--   attempts (count): attempts of tasks
+--   failed_attempts (count): those that ended as FAILED, TIMEOUT or NODE_FAIL
+--   retries (count): attempts after a task's first
+--   with_wait (count): attempts whose wait is known; the waits below are over these
+--   without_wait (count): attempts of which it is not
+--   mean_wait_s (seconds): mean of started - queued of an attempt
+--   p50_wait_s (seconds): its median, as all quantiles by linear interpolation
+--   p95_wait_s (seconds): its 0.95 quantile
+--   p99_wait_s (seconds): its 0.99 quantile
+--   max_wait_s (seconds): the longest
+--   with_jct (count): runs whose completion time is known; the times below are over these
+--   without_jct (count): runs of which it is not
+--   mean_jct_s (seconds): mean of ended - submitted of a run
+--   p50_jct_s (seconds): its median
+--   p95_jct_s (seconds): its 0.95 quantile
+--   first_submitted_at (TIMESTAMP, UTC): the first submission of a run
+--   last_ended_at (TIMESTAMP, UTC): the last end of a run or an attempt
 --   makespan_s (seconds): from the one to the other
---   gpu_hours (GPU x hours): held by attempts whose start, end and GPUs are known; NULL where there is none
+--   gpu_hours (GPU x hours): held by attempts, see analytics.resource_hours; NULL where the log does not say
 WITH runs AS (
     SELECT
         origin, trace, replication,
@@ -30,9 +48,8 @@ WITH runs AS (
 ),
 attempts AS (
     SELECT
-        origin, trace, replication, run_id, task_id, attempt, status, gpus, ended_at,
-        date_diff('microsecond', queued_at, started_at) AS wait_us,
-        date_diff('microsecond', started_at, ended_at) / 3.6e9 AS held_h
+        origin, trace, replication, run_id, task_id, attempt, status, ended_at,
+        date_diff('microsecond', queued_at, started_at) AS wait_us
     FROM traces.task_runs
 ),
 tasks AS (
@@ -48,9 +65,13 @@ tasks AS (
         quantile_cont(wait_us, 0.95) / 1e6 AS p95_wait_s,
         quantile_cont(wait_us, 0.99) / 1e6 AS p99_wait_s,
         max(wait_us) / 1e6 AS max_wait_s,
-        max(ended_at) AS last_ended_at,
-        sum(gpus * held_h ORDER BY gpus * held_h) AS gpu_hours
+        max(ended_at) AS last_ended_at
     FROM attempts
+    GROUP BY origin, trace, replication
+),
+held AS (
+    SELECT origin, trace, replication, sum(gpu_hours ORDER BY gpu_hours) AS gpu_hours
+    FROM analytics.resource_hours
     GROUP BY origin, trace, replication
 )
 SELECT
@@ -69,7 +90,8 @@ SELECT
     r.first_submitted_at,
     greatest(r.last_ended_at, t.last_ended_at) AS last_ended_at,
     date_diff('microsecond', r.first_submitted_at, greatest(r.last_ended_at, t.last_ended_at)) / 1e6 AS makespan_s,
-    t.gpu_hours
+    h.gpu_hours
 FROM runs AS r
 LEFT JOIN tasks AS t USING (origin, trace, replication)
+LEFT JOIN held AS h USING (origin, trace, replication)
 ORDER BY r.origin, r.trace, r.replication

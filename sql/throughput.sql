@@ -2,10 +2,13 @@
 -- Grain: one row a trace and day on which it has any of these events, or which lies between two such days;
 -- one more row with a NULL day counts what has no known instant.
 -- Columns:
---   origin, trace, replication: which trace
---   day (DATE, UTC)
---   runs_submitted (count)
---   runs_ended, runs_succeeded (count): runs that ended on the day in any way, and those of them that SUCCEEDED
+--   origin (text): where the trace comes from: observed, synthetic or simulated
+--   trace (text): which one: observed, the identifier of the synthetic trace, or the name of the scenario
+--   replication (number): of a simulated scenario, from 0 on; 0 otherwise
+--   day (DATE, UTC): the day
+--   runs_submitted (count): runs submitted on the day
+--   runs_ended (count): runs that ended on the day in any way
+--   runs_succeeded (count): those of them that SUCCEEDED
 --   attempts_ended (count): attempts of tasks that ended on the day in any way
 --   tasks_succeeded (count): tasks of which an attempt SUCCEEDED on the day
 WITH events AS (

@@ -1,10 +1,14 @@
 -- What share of a trace's attempts waits at most how long?
--- Grain: one row a trace and probability, in steps of 0.005; a trace without any known wait has none.
+-- Grain: one row a trace and probability, in steps of 0.005; a trace without any known wait has none, as a synthetic one, which
+-- does not say when a task is queued or starts.
 -- Columns:
---   origin, trace, replication: which trace
---   probability (0..1)
+--   origin (text): where the trace comes from: observed, synthetic or simulated
+--   trace (text): which one: observed, the identifier of the synthetic trace, or the name of the scenario
+--   replication (number): of a simulated scenario, from 0 on; 0 otherwise
+--   probability (0..1): the share of the attempts
 --   wait_s (seconds): this share of the attempts waits no longer (started - queued; linear interpolation)
---   with_wait, without_wait (count): attempts whose wait is known, and attempts left out because it is not
+--   with_wait (count): attempts whose wait is known
+--   without_wait (count): attempts left out because it is not
 WITH curves AS (
     SELECT
         origin, trace, replication,

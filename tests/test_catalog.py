@@ -10,7 +10,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipesim.catalog import open_views, publish
+from pipesim import analytics
+from pipesim.catalog import publish, snapshot_views
 from pipesim.lake import Lake
 from pipesim.schema import TRACE_TABLES
 from pipesim.trace import Trace
@@ -34,7 +35,7 @@ def test_every_table_is_there_before_any_row_is(lake: Lake) -> None:
 
 def test_all_origins_stand_under_one_roof(lake: Lake) -> None:
     _fill(lake, replication=3)
-    with open_views(lake) as con:
+    with snapshot_views(lake) as con:
         rows = con.sql("SELECT origin, trace, replication, run_id FROM traces.task_runs ORDER BY ALL").fetchall()
     assert rows == [("simulated", "what-if", 3, "r"), ("synthetic", "s1", 0, "r")]
 
@@ -47,8 +48,23 @@ def test_the_documentation_stands_in_the_catalogue(lake: Lake) -> None:
     assert ("GPUs held; fractions are real.",) in comment
 
 
+def test_an_analytics_table_says_what_its_file_says(lake: Lake, tmp_path: Path) -> None:
+    lines = ("What's one?", "Grain: one row.", "Columns:", '  n (count): the "one"', "  gone (text): no longer returned")
+    sql = "\n".join(f"-- {line}" for line in lines) + "\nSELECT 1 AS n"
+    (tmp_path / "ones.sql").write_text(sql)
+    (tmp_path / "silent.sql").write_text("SELECT 2 AS n")
+    analytics.build(lake, tmp_path)
+    with duckdb.connect(str(publish(lake)), read_only=True) as con:
+        views = con.sql("SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'analytics' ORDER BY 1").fetchall()
+        columns = con.sql(
+            "SELECT table_name, comment FROM duckdb_columns() WHERE schema_name = 'analytics' ORDER BY 1"
+        ).fetchall()
+    assert views == [("ones", "\n".join(lines)), ("silent", "")]
+    assert columns == [("ones", '(count) the "one"'), ("silent", None)]
+
+
 @pytest.mark.parametrize("read_only", [True, False])
-def test_a_client_of_another_process_holds_the_old_catalogue_open_and_sees_new_rows(lake: Lake, read_only: bool) -> None:
+def test_a_client_of_another_process_holds_the_old_catalogue_open_and_reads_on(lake: Lake, read_only: bool) -> None:
     _fill(lake)
     publish(lake)
     program = f"""
@@ -68,7 +84,9 @@ print(count(), flush=True)
         publish(lake)
         reader.stdin.write("\n")
         reader.stdin.flush()
-        assert reader.stdout.readline() == "2\n"
+        assert reader.stdout.readline() == "1\n"
+    with duckdb.connect(str(lake.warehouse), read_only=True) as con:
+        assert con.sql("SELECT count(*) FROM simulated.task_runs").fetchall() == [(2,)]
     assert reader.returncode == 0
     assert not Path(f"{lake.warehouse}.wal").exists()
 

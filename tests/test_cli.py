@@ -112,6 +112,11 @@ def test_the_whole_path_answers_with_the_documented_keys(
     assert answer["columns"] == ["origin", "n", "nothing", "x"]
     assert answer["rows"][0] == ["observed", 40, None, None]
 
+    exported = ask("export", tmp_path / "all.duckdb")
+    assert set(exported) == {"file", "tables", "bytes", "seconds"}
+    assert exported["tables"]["observed.task_runs"] == 40
+    assert exported["tables"]["analytics.scenario_summary"] == 1 + 1 + 4
+
 
 def test_commands_say_in_words_what_they_did(run: Cli, logs: Path, tmp_path: Path) -> None:
     assert "40 pipeline_runs" in run("ingest", logs, "--source", "native")[1]
@@ -160,6 +165,10 @@ def test_workers_change_nothing(ask: Callable[..., dict[str, Any]], logs: Path, 
         (["sql", " "], ["nothing to run"]),
         (["synthesize", "--days", "x"], ["--days"]),
         (["report", "--name", "../escape"], ["escape"]),
+        (["export"], ["FILE.duckdb"]),
+        (["export", "logs"], ["logs", "folder", "->"]),
+        (["export", "nowhere/all.duckdb"], ["nowhere/all.duckdb", "No such file", "->"]),
+        (["export", "replay.yaml"], ["replay.yaml", "->"]),
     ],
 )
 def test_a_wrong_request_exits_with_2_and_says_what_where_and_how(

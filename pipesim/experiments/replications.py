@@ -81,6 +81,14 @@ def run_scenarios(
     return results
 
 
+def try_replication(run: Run) -> RunResult | PipesimError:
+    """Simulate one replication and store it, or return why it cannot be."""
+    try:
+        return run_replication(run)
+    except PipesimError as error:
+        return error
+
+
 def run_replication(run: Run) -> RunResult:
     """Simulate one replication and store it."""
     lake = Lake(run.home)
@@ -120,7 +128,7 @@ def workload(lake: Lake, scenario: Scenario, replication: int) -> tuple[Trace, d
                 where="workload",
                 remedy="ingest a log with `pipesim ingest` first",
             )
-        ingests = sorted(path.stem for path in (lake.lake / "observed" / "manifests").glob("*.json"))
+        ingests = [path.stem for path in lake.ingest_manifests()]
         return trace, {"kind": "replay", "ingests": content_hash(*ingests)}
     model = load_model(lake)
     seed = wanted.seed if replication == 0 else int(stream(wanted.seed, "replication", replication).integers(2**62))

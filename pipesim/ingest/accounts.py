@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipesim.errors import PipesimError
 from pipesim.ingest.files import LogFile
 from pipesim.ingest.sources.base import Source
 from pipesim.lake import Lake
@@ -101,9 +102,14 @@ class IngestReport:
         }
 
 
+def told(error: PipesimError) -> str:
+    """Return what is wrong with a file and what to do, without its name, which is told anyway."""
+    return f"{error.message}; {error.remedy}" if error.remedy else error.message
+
+
 def manifests(lake: Lake) -> list[Manifest]:
     """Return the manifests of all ingests."""
-    return [json.loads(p.read_text(encoding="utf-8")) for p in sorted((lake.lake / "observed" / "manifests").glob("*.json"))]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in lake.ingest_manifests()]
 
 
 def accounts(manifest: Manifest) -> list[FileAccount]:

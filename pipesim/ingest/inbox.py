@@ -48,9 +48,10 @@ class InboxFile:
     changed: int
     setup: str = ""
 
-    def mark(self) -> dict[str, Any]:
-        """Return what tells whether it has changed."""
-        return {"source": self.source, "size": self.size, "changed": self.changed, "setup": self.setup}
+    @property
+    def mark(self) -> list[Any]:
+        """What tells whether it has changed."""
+        return [self.source, self.setup, self.size, self.changed]
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,8 @@ def scan(lake: Lake, folder: Path, now: float, settled_after_s: float = SETTLED_
     known = _read(lake)["files"]
     new, unsettled, same = [], [], 0
     for file in _files(folder):
-        before = known.get(str(folder / file.name))
-        if before is not None and all(before[name] == value for name, value in file.mark().items()):
+        before = known.get(f"{folder}/{file.name}")
+        if before is not None and before["mark"] == file.mark:
             same += 1
         elif now - file.changed / 1e9 < settled_after_s or file.name.endswith(_UNFINISHED):
             unsettled.append(file.name)
@@ -152,11 +153,11 @@ def _ingest_group(lake: Lake, folder: Path, name: str, setup: str, files: list[I
         if state["begun"] is None:  # else an earlier attempt died before it could tell whether anything changed
             state["begun"] = _ingests(lake)
             _write(lake, state)
-        marks = {str(folder / file.name): file for file in files}
+        marks = {f"{folder}/{file.name}": file for file in files}
         waiting = [
             path
             for path, entry in state["files"].items()
-            if entry["source"] == name and entry["setup"] == setup and entry["lacking"] and path not in marks
+            if entry["lacking"] and entry["mark"][:2] == [name, setup] and path not in marks
         ]
         paths = [Path(path) for path in marks] + [Path(path) for path in waiting if Path(path).is_file()]
         try:
@@ -174,8 +175,8 @@ def _remember(state: dict[str, Any], marks: dict[str, InboxFile], done: IngestRe
     by_digest = {account.digest: account for account in done.accounts}
     for path, digest in done.digests.items():
         account = by_digest[digest]
-        mark = marks[path].mark() if path in marks else {}
-        state["files"][path] = {**state["files"].get(path, {}), **mark, "refused": None, "lacking": account.lacking}
+        mark = marks[path].mark if path in marks else state["files"][path]["mark"]
+        state["files"][path] = {"mark": mark, "refused": None, "lacking": account.lacking}
         if path in marks and account.file == path:
             report.accepted[marks[path].name] = asdict(account)
         elif path in marks:
@@ -183,15 +184,15 @@ def _remember(state: dict[str, Any], marks: dict[str, InboxFile], done: IngestRe
     for refused in done.refused:
         report.refused.append(refused)
         if refused.file in marks:
-            state["files"][refused.file] = {**marks[refused.file].mark(), "refused": asdict(refused), "lacking": 0}
+            state["files"][refused.file] = {"mark": marks[refused.file].mark, "refused": asdict(refused), "lacking": 0}
 
 
 def refused_files(lake: Lake, folder: Path) -> list[RefusedFile]:
     """Return the files that lie in the inbox as they were when they were refused."""
-    present = {str(folder / file.name): file.mark() for file in _files(folder)}
+    present = {f"{folder}/{file.name}": file.mark for file in _files(folder)}
     found = []
     for path, entry in sorted(_read(lake)["files"].items()):
-        if entry.get("refused") and path in present and all(entry[n] == v for n, v in present[path].items()):
+        if entry["refused"] and present.get(path) == entry["mark"]:
             found.append(RefusedFile.revive(entry["refused"]))
     return found
 
@@ -202,7 +203,7 @@ def _source(folder: Path, name: str) -> Source:
 
 def _ingests(lake: Lake) -> str:
     """Identify what has been ingested."""
-    return content_hash(*sorted(path.stem for path in (lake.lake / "observed" / "manifests").glob("*.json")))
+    return content_hash(*(path.stem for path in lake.ingest_manifests()))
 
 
 def _ledger(lake: Lake) -> Path:

@@ -24,6 +24,7 @@ from pipesim.ingest.accounts import (
     fresh,
     manifests,
     read_before,
+    told,
 )
 from pipesim.ingest.accounts import accounts as read_accounts
 from pipesim.ingest.files import LogFile, find_files
@@ -61,7 +62,7 @@ def ingest(lake: Lake, paths: Sequence[Path], source: Source, *, leave_out_bad: 
     begun = time.perf_counter()
     unreadable: list[FileError] = []
     files = find_files(paths, unreadable if leave_out_bad else None)
-    refused = [RefusedFile(error.where or "", str(error)) for error in unreadable]
+    refused = [RefusedFile(error.where or "", told(error)) for error in unreadable]
     with lake.lock("ingest"):
         earlier = manifests(lake)
         known = complete(read_before(earlier, source))
@@ -138,7 +139,7 @@ def _stage_all(staging: Staging, files: list[LogFile], source: Source, leave_out
         except FileError as error:
             if not leave_out_bad:
                 raise
-            bad.append(RefusedFile(file.name, str(error)))
+            bad.append(RefusedFile(file.name, told(error)))
     if bad:
         raise _BadFilesError(bad)
     return staged

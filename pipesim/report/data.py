@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from pipesim.analytics import materialize, queries, with_upstream
-from pipesim.catalog import open_views
+from pipesim.catalog import snapshot_views
 from pipesim.errors import WorkError
 from pipesim.lake import Lake
 
@@ -110,8 +110,7 @@ def open_data(lake: Lake) -> Iterator[ReportData]:
     Raises:
         WorkError: If a table that the charts need is declared nowhere, or wrongly.
     """
-    con = open_views(lake)
-    try:
+    with snapshot_views(lake) as con:
         known = queries()
         missing = sorted(set(TABLES) - {query.name for query in known})
         if missing:
@@ -127,8 +126,6 @@ def open_data(lake: Lake) -> Iterator[ReportData]:
         for position, one in enumerate(series):
             con.execute("INSERT INTO report_series VALUES (?, ?, ?, ?)", [one.origin, one.trace, one.label, position])
         yield ReportData(con, series, left_out)
-    finally:
-        con.close()
 
 
 def _choose(con: duckdb.DuckDBPyConnection, lake: Lake) -> tuple[tuple[Series, ...], tuple[str, ...]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time, timedelta
 from functools import partial
 from typing import Literal
 
 import numpy as np
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipesim.errors import EmptyTraceError, RequestError
 from pipesim.streams import stream
@@ -32,20 +33,48 @@ class FitConfig(BaseModel):
     arrivals: Literal["hour-of-week", "poisson"] = Field(
         default="hour-of-week", description="hour-of-week: 168 renewal laws; poisson: one rate."
     )
+    window: str = Field(
+        default="",
+        description="Fit only what was submitted in FROM..TO, two days in UTC of which the last is included, "
+        "for example 2026-03-02..2026-03-29; empty: everything.",
+    )
     seed: int = Field(default=0, ge=0, description="Root seed of the subsamples on which families are fitted and judged.")
+
+    @field_validator("window")
+    @classmethod
+    def _window_is_one(cls, window: str) -> str:
+        if window:
+            days(window)
+        return window
+
+
+def days(window: str) -> tuple[datetime, datetime]:
+    """Return the beginning of a window and the instant after its end.
+
+    Raises:
+        ValueError: If it is not two days in order.
+    """
+    first, dots, last = window.partition("..")
+    begin, end = datetime.fromisoformat(first.strip()), datetime.fromisoformat(last.strip()) + timedelta(days=1)
+    if not dots or begin >= end or begin.tzinfo or begin.time() != time() or end.time() != time():
+        raise ValueError(f"{window!r} is not FROM..TO, two days in order")
+    return begin, end
 
 
 def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
     """Return the workload model of a trace. The trace and the configuration determine it to the byte.
 
     Raises:
-        EmptyTraceError: If the trace has no runs or no tasks.
+        EmptyTraceError: If the trace has no runs or no tasks, in the window if one is given.
         RequestError: If no run says when it was submitted, no attempt ended with a duration, or dependencies form a cycle.
     """
     config = config or FitConfig()
+    if config.window:
+        trace = _within(trace, *days(config.window))
     if trace.pipeline_runs.is_empty() or trace.task_runs.is_empty():
+        where = f" between {config.window}" if config.window else ""
         raise EmptyTraceError(
-            "the trace has no pipeline runs with tasks to learn from", where=trace.name, remedy="ingest a log first"
+            f"the trace has no pipeline runs with tasks to learn from{where}", where=trace.name, remedy="ingest a log first"
         )
     attempts = prepare(trace)
     if attempts.is_empty():
@@ -62,6 +91,8 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
         )
     streams = partial(stream, config.seed)
     end = max(submitted[-1], runs["observed_until"].max())
+    if config.window:
+        end = min(end, days(config.window)[1])
     durations, duration_notes = fit_durations(attempts, streams)
     arrivals, gaps, arrival_notes = _arrivals(config, submitted, microseconds(end), streams)
     notes = [*_left_out(runs, with_shape), *arrival_notes, *structure_notes, *duration_notes]
@@ -76,12 +107,21 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
         assets=fit_assets(trace),
         provenance=Provenance(
             arrivals=config.arrivals,
+            window=config.window,
             seed=config.seed,
             pipeline_runs=runs.height,
             task_runs=trace.task_runs.height,
             notes=tuple(notes),
         ),
     )
+
+
+def _within(trace: Trace, begin: datetime, end: datetime) -> Trace:
+    """Return the runs that were submitted in a window, whole, however long they took; what belongs to no run stays."""
+    runs = trace.pipeline_runs.filter((pl.col("submitted_at") >= begin) & (pl.col("submitted_at") < end))
+    of_runs = [name for name in trace if "run_id" in trace[name].columns]
+    kept = {name: trace[name].join(runs.select("run_id"), on="run_id", how="semi") for name in of_runs}
+    return Trace({name: kept.get(name, trace[name]) for name in trace}, trace.origin, trace.name)
 
 
 def _arrivals(

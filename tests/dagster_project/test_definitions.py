@@ -74,10 +74,12 @@ def test_the_path_from_logs_to_report_is_wired() -> None:
     tables = {f"analytics/{file.stem}" for file in shipped("sql").rglob("*.sql")}
     assert {key: parents for key, parents in graph.items() if "/" not in key and key != "report"} == {
         "sample_logs": set(),
-        "observed": {"sample_logs"},
+        "log_files": set(),
+        "observed": {"sample_logs", "log_files"},
         "workload_model": {"observed"},
         "synthetic_trace": {"workload_model"},
-        "simulated_runs": {"observed", "synthetic_trace"},
+        "scenarios": set(),
+        "simulated_runs": {"observed", "synthetic_trace", "scenarios"},
         "catalogue": {"report"} | tables,
     }
     assert {key: parents for key, parents in graph.items() if key.startswith("traces/")} == {
@@ -107,11 +109,21 @@ def test_every_asset_says_what_it_is() -> None:
         assert node.code_version or not node.is_materializable, key
 
 
-def test_every_scenario_is_a_partition() -> None:
+def test_simulations_are_partitioned_by_scenario_and_replication() -> None:
     partitions = defs.resolve_asset_graph().get(dg.AssetKey("simulated_runs")).partitions_def
     assert isinstance(partitions, dg.MultiPartitionsDefinition)
-    names = partitions.get_partitions_def_for_dimension("scenario").get_partition_keys()
-    assert set(names) == {file.stem for file in shipped("scenarios").glob("*.yaml")}
+    scenario = partitions.get_partitions_def_for_dimension("scenario")
+    assert isinstance(scenario, dg.DynamicPartitionsDefinition)
+    assert partitions.get_partitions_def_for_dimension("replication").get_partition_keys()[:2] == ["0", "1"]
+
+
+def test_everything_runs_without_a_hand() -> None:
+    assert {sensor.name: sensor.default_status.value for sensor in defs.sensors or []} == {
+        "inbox_sensor": "RUNNING",
+        "publication_sensor": "RUNNING",
+        "scenario_sensor": "RUNNING",
+    }
+    assert "nightly" in {schedule.name for schedule in defs.schedules or []}
 
 
 def test_every_option_of_the_launchpad_has_a_default() -> None:

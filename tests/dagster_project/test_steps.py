@@ -14,18 +14,22 @@ from dagster_project import simulated
 from dagster_project.analytics import table_asset
 from dagster_project.checks import observed_keeps_the_schema
 from dagster_project.logs import observed
-from dagster_project.resources import Home
+from dagster_project.resources import Home, Inbox
+from dagster_project.scenarios import scenarios
 from pipesim.analytics import read_query
+from pipesim.experiments import scenario_files
 from pipesim.lake import Lake
+from pipesim.verbs import ingest_logs
 from tests.test_trace import ROW
 
+ROW_OF_LOG = {"run_id": "r", "task_id": "t", "task_name": "t", "status": "SUCCEEDED", "duration_s": 5.0}
 SCENARIO = "workload: {kind: replay}\nplatform: {pools: [{name: gpu, gpus: 8}]}\nreplications: 4\n"
 
 
 def _ingest(lake: Lake, **options: Any) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         [observed],
-        resources={"home": Home(path=str(lake.root))},
+        resources={"home": Home(path=str(lake.root)), "inbox": Inbox(path=str(lake.root / "inbox"))},
         run_config={"ops": {"observed": {"config": options}}},
         raise_on_error=False,
     )
@@ -70,8 +74,61 @@ def test_a_query_on_one_origin_waits_for_what_fills_it(tmp_path: Path) -> None:
     assert {dep.asset_key.to_user_string() for dep in spec.deps} == {"observed", "traces/models"}
 
 
-def test_a_broken_scenario_does_not_keep_the_others_from_loading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulated, "shipped", lambda *parts: tmp_path.joinpath(*parts[1:]))
-    (tmp_path / "good.yaml").write_text(SCENARIO)
-    (tmp_path / "broken.yaml").write_text(SCENARIO.replace("gpus: 8", "gpus: many"))
-    assert simulated.most_replications(["broken", "good"]) == 4
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand a folder of the test's own for the shipped scenarios."""
+    (tmp_path / "shipped").mkdir()
+    monkeypatch.setattr(scenario_files, "shipped", lambda *_: tmp_path / "shipped")
+    return tmp_path / "shipped"
+
+
+def _simulate(lake: Lake, instance: dg.DagsterInstance, key: str | None = None) -> dg.ExecuteInProcessResult:
+    run_trace = {"run_id": "r", "pipeline_name": "p", "status": "UNKNOWN", "submitted_at": "2026-01-01T00:00:00Z"}
+    log = lake.root / "log.jsonl"
+    log.write_text(json.dumps(run_trace) + "\n" + json.dumps({**ROW_OF_LOG, "gpus": 1}) + "\n")
+    ingest_logs(lake, [log], "native")
+    return dg.materialize(
+        [simulated.simulated_runs],
+        instance=instance,
+        partition_key=key,
+        resources={"home": Home(path=str(lake.root))},
+        raise_on_error=False,
+    )
+
+
+def test_a_scenario_that_cannot_run_keeps_no_other_from_running(lake: Lake, shipped: Path) -> None:
+    (shipped / "good.yaml").write_text(SCENARIO)
+    (shipped / "broken.yaml").write_text(SCENARIO.replace("gpus: 8", "gpus: many"))
+    (shipped / "small.yaml").write_text(SCENARIO.replace("gpus: 8", "gpus: 0.5"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = _simulate(lake, instance)
+        assert result.success
+        assert lake.replications("good") == [0, 1, 2, 3]
+        done = instance.get_materialized_partitions(dg.AssetKey("simulated_runs"))
+        assert done == {f"{n}|good" for n in range(min(4, simulated.REPLICATIONS))}
+        (check,) = result.get_asset_check_evaluations()
+        assert not check.passed
+        told = str(check.metadata["broken"].value)
+        assert "gpus" in told
+        assert "small" in told
+        instance.add_dynamic_partitions("scenarios", ["good", "broken"])
+        assert not _simulate(lake, instance, "0|broken").success
+        assert _simulate(lake, instance, "1|good").success
+
+
+def test_a_scenario_is_added_from_the_launchpad(lake: Lake, shipped: Path) -> None:
+    (shipped / "as-is.yaml").write_text(SCENARIO)
+    draft = {"name": "bigger", "order": "sjf", "capacity": {"gpu.gpus": 12.0}, "replications": 1}
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [scenarios],
+            instance=instance,
+            resources={"home": Home(path=str(lake.root))},
+            run_config={"ops": {"scenarios": {"config": draft}}},
+        )
+        assert result.success
+        assert sorted(instance.get_dynamic_partitions("scenarios")) == ["as-is", "bigger"]
+    added = scenario_files.read_scenario(lake, "bigger")
+    assert (added.policy.order, added.platform.pools[0].gpus, added.replications) == ("sjf", 12.0, 1)
+    base = scenario_files.read_scenario(lake, "as-is")
+    assert (added.policy.backfill, added.workload) == (base.policy.backfill, base.workload)

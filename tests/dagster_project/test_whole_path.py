@@ -12,11 +12,12 @@ import duckdb
 import pytest
 
 from dagster_project.definitions import defs
-from dagster_project.resources import Home
-from dagster_project.simulated import RUNS
+from dagster_project.resources import Home, Inbox
 from pipesim.lake import Lake
 
 pytestmark = pytest.mark.slow
+
+RUNS = [f"{number}|{scenario}" for scenario in ("as-is", "more-gpus", "shortest-first") for number in range(3)]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     lake = Lake(tmp_path_factory.mktemp("home"))
     job = defs.resolve_job_def("whole_path")
     with dg.DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(instance=instance, resources={"home": Home(path=str(lake.root))})
+        resources = {"home": Home(path=str(lake.root)), "inbox": Inbox(path=str(lake.root / "no-inbox"))}
+        result = job.execute_in_process(instance=instance, resources=resources)
         yield Outcome(result, lake, instance)
 
 
@@ -51,9 +53,8 @@ def test_every_asset_is_materialized(outcome: Outcome) -> None:
     assert outcome.result.success
     graph = defs.resolve_asset_graph()
     done = {(event.asset_key, event.partition) for event in outcome.result.get_asset_materialization_events()}
-    expected = {(key, None) for key in graph.materializable_asset_keys if not graph.get(key).is_partitioned}
-    runs = {(dg.AssetKey("simulated_runs"), key) for key in RUNS.get_partition_keys()}
-    assert done == expected | runs
+    runs = {(dg.AssetKey("simulated_runs"), key) for key in RUNS}
+    assert done == {(key, None) for key in graph.materializable_asset_keys} | runs
 
 
 def test_the_catalogue_holds_what_the_assets_say(outcome: Outcome) -> None:
@@ -67,7 +68,7 @@ def test_the_catalogue_holds_what_the_assets_say(outcome: Outcome) -> None:
         "SELECT origin, count(DISTINCT (trace, replication)) FROM traces.task_runs GROUP BY ALL ORDER BY ALL"
     ) == [
         ("observed", 1),
-        ("simulated", len(RUNS.get_partition_keys())),
+        ("simulated", len(RUNS)),
         ("synthetic", 1),
     ]
 
@@ -76,7 +77,7 @@ def test_the_figures_of_a_partition_are_those_of_its_simulation(outcome: Outcome
     said = {
         event.partition: event.materialization.metadata["mean_wait_s"].value
         for event in outcome.result.get_asset_materialization_events()
-        if event.asset_key == dg.AssetKey("simulated_runs")
+        if event.asset_key == dg.AssetKey("simulated_runs") and event.partition
     }
     found = outcome.rows(
         "SELECT replication || '|' || trace, mean_wait_s FROM analytics.scenario_summary WHERE origin = 'simulated'"
@@ -86,10 +87,14 @@ def test_the_figures_of_a_partition_are_those_of_its_simulation(outcome: Outcome
 
 def test_the_checks_pass(outcome: Outcome) -> None:
     checks = outcome.result.get_asset_check_evaluations()
-    assert {(check.asset_key.to_user_string(), check.passed) for check in checks} == {
-        ("observed", True),
-        ("synthetic_trace", True),
+    assert {check.asset_key.to_user_string() for check in checks} == {
+        "observed",
+        "scenarios",
+        "simulated_runs",
+        "synthetic_trace",
+        "workload_model",
     }
+    assert [(check.asset_key.to_user_string(), check.check_name) for check in checks if not check.passed] == []
 
 
 def test_the_report_stands_and_its_figures_are_small(outcome: Outcome) -> None:

@@ -13,7 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from pipesim.catalog import open_views
+from pipesim.catalog import snapshot_views
 from pipesim.errors import FileError
 from pipesim.ingest import IngestReport, find_source, ingest
 from pipesim.ingest.files import LogFile
@@ -33,7 +33,7 @@ def _write(path: Path, *lines: dict[str, Any] | str) -> Path:
 
 
 def _reasons(lake: Lake) -> list[tuple[int, str, str]]:
-    with open_views(lake) as con:
+    with snapshot_views(lake) as con:
         return con.sql("SELECT source_line, stage, rule FROM quarantine.quarantine ORDER BY ALL").fetchall()
 
 
@@ -119,7 +119,7 @@ def test_a_broken_line_is_kept_with_its_reason_and_harms_no_other(
     report = _ingest(lake, _write(tmp_path / "log.jsonl", good, line, ""))
     assert _counts(report) == (1, 0, 1, 1)
     assert _reasons(lake) == [(2, *reason)]
-    with open_views(lake) as con:
+    with snapshot_views(lake) as con:
         assert con.sql("SELECT raw FROM quarantine.quarantine").fetchall() == [(line,)]
     assert lake.load_observed().task_runs["run_id"].to_list() == ["good"]
 
@@ -132,7 +132,7 @@ def test_a_row_that_only_its_events_together_break_is_quarantined_with_all_of_th
     )
     assert _counts(_ingest(lake, log)) == (0, 0, 2, 0)
     assert _reasons(lake) == [(1, "rule", "started_at_after_ended_at"), (2, "rule", "started_at_after_ended_at")]
-    with open_views(lake) as con:
+    with snapshot_views(lake) as con:
         raws = con.sql("SELECT raw FROM quarantine.quarantine ORDER BY source_line").fetchall()
     assert [json.loads(raw)["status"] for (raw,) in raws] == ["RUNNING", "FAILED"]
 

@@ -15,6 +15,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipesim.checks.simulated import Simulated, lost_or_invented, out_of_order, over_capacity, wrong_times
 from pipesim.simulation import Scenario, SimulationResult, simulate
 from pipesim.trace import Trace
 
@@ -218,31 +219,29 @@ def test_i1_conservation(trace_of, runs, pools, policy):
         assert (ended is None) == any(s in ("PENDING", "RUNNING") for s in states)
 
 
+def simulated(trace: Trace, what_if: Scenario) -> Simulated:
+    """What the checks judge; that each fails where it should is shown in tests/checks/test_simulated.py."""
+    return Simulated(what_if, 0, simulate(trace, what_if).trace, trace)
+
+
 @many
 @given(workloads, pools, policies)
 def test_i2_causality(trace_of, runs, pools, policy):
-    rows = outcome(simulate(trace_of(runs), scenario(pools, policy)))
-    ends = {(int(a["run_id"][-3:]), int(a["task_id"][1:])): a["released"] for a in rows}
-    for a in rows:
-        r, k = int(a["run_id"][-3:]), int(a["task_id"][1:])
-        if a["queued"] is not None:
-            instants = [a["queued"], *(a[x] for x in ("started", "ended") if a[x] is not None)]
-            assert instants == sorted(instants)
-            assert a["queued"] >= max([runs[r]["submitted"] * SECOND, *(ends[r, p] for p in runs[r]["tasks"][k]["parents"])])
+    assert out_of_order(simulated(trace_of(runs), scenario(pools, policy))).is_empty()
 
 
 @many
 @given(workloads, pools, policies)
 def test_i3_capacity(trace_of, runs, pools, policy):
-    """Sweep over starts and ends: what is held from start to end never exceeds what there is."""
-    rows = outcome(simulate(trace_of(runs), scenario(pools, policy)))
-    for pool, capacity in capacities(pools).items():
-        ran = [a for a in rows if a["pool"] == pool and a["started"] is not None]
-        for dimension, limit in capacity.items():
-            changes = [(a["started"], 1, asks(a, dimension)) for a in ran if a["released"] > a["started"]]
-            changes += [(a["released"], 0, -asks(a, dimension)) for a in ran if a["released"] > a["started"]]
-            held = np.cumsum([amount for *_, amount in sorted(changes)])
-            assert held.max(initial=0) <= limit
+    assert over_capacity(simulated(trace_of(runs), scenario(pools, policy))).is_empty()
+
+
+@many
+@given(workloads, pools, policies)
+def test_every_stored_attempt_is_one_that_was_submitted_and_takes_its_time(trace_of, runs, pools, policy):
+    result = simulated(trace_of(runs), scenario(pools, policy))
+    assert lost_or_invented(result).is_empty()
+    assert wrong_times(result).is_empty()
 
 
 def asks(a: dict[str, Any], dimension: str) -> int:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
-from typing import Any
+from graphlib import TopologicalSorter
+from pathlib import Path
 
 import duckdb
 import polars as pl
@@ -12,112 +13,72 @@ from pipesim import analytics, catalog
 from pipesim.lake import Lake
 from pipesim.schema import TRACE_TABLES, with_provenance
 from pipesim.trace import Trace
+from tests.conftest import REPOSITORY
+from tests.sql.handmade import RATES, STORED, Identity, Tables
 
-MONDAY = datetime(2026, 3, 2)
-Rows = list[dict[str, Any]]
-
-
-def at(days: int, hours: int, minutes: float = 0) -> datetime:
-    return MONDAY + timedelta(days=days, hours=hours, minutes=minutes)
+TEXTS = {file.stem: file.read_text(encoding="utf-8") for file in sorted((REPOSITORY / "sql").rglob("*.sql"))}
 
 
-def handmade(variant: int) -> dict[str, Rows]:
-    """A trace of awkward rows; the variant delays one attempt by as many minutes."""
-    late = timedelta(minutes=variant)
-
-    def run(run_id: str, tenant: str | None, status: str, submitted: datetime | None, ended: datetime | None) -> dict[str, Any]:
-        return {
-            "run_id": run_id, "pipeline_name": "p", "tenant": tenant, "status": status, "raw_status": status,
-            "submitted_at": submitted, "ended_at": ended, "observed_until": at(1, 6), "time_basis": "utc",
-        }  # fmt: skip
-
-    def task(run_id: str, task_id: str, attempt: int, kind: str | None, status: str, **given: Any) -> dict[str, Any]:
-        blank = dict.fromkeys(
-            ("framework", "queued_at", "started_at", "ended_at", "duration_s", "pool", "cpu_cores", "gpus", "memory_bytes",
-             "read_bytes", "written_bytes")
-        )  # fmt: skip
-        names = {"run_id": run_id, "task_id": task_id, "attempt": attempt, "task_name": task_id, "task_type": kind}
-        return {**blank, **names, "status": status, "raw_status": status, "is_censored": False, **given}
-
-    def capacity(pool: str, since: datetime, **given: float) -> dict[str, Any]:
-        blank = dict.fromkeys(("gpus", "cpu_cores", "slots"))
-        return {"pool": pool, "valid_from": since, "valid_to": None, "kind": pool, **blank, **given}
-
-    gpu, cpu = {"pool": "gpu"}, {"pool": "cpu"}
-    return {
-        "pipeline_runs": [
-            run("A", "x", "SUCCEEDED", at(0, 0, 10), at(0, 3)),
-            run("B", None, "FAILED", at(0, 23, 30), at(1, 1, 15)),
-            run("C", "x", "RUNNING", at(1, 2), None),
-            run("D", "y'; DROP TABLE x --", "UNKNOWN", None, None),
-            run("E", "x", "CANCELLED", at(0, 0, 20), at(0, 0, 20)),
-        ],
-        "task_runs": [
-            # Zero wait and zero duration.
-            task("A", "p", 1, "preprocess", "SUCCEEDED", queued_at=at(0, 0, 10), started_at=at(0, 0, 10),
-                 ended_at=at(0, 0, 10), cpu_cores=2.0, read_bytes=100, written_bytes=7, **cpu),
-            # A failed attempt and its retry, over several hours.
-            task("A", "t", 1, "train", "FAILED", framework="TensorFlow", queued_at=at(0, 0, 10),
-                 started_at=at(0, 0, 40) + late, ended_at=at(0, 1, 20) + late, duration_s=2400.0, is_censored=True, gpus=2.0,
-                 memory_bytes=10, **gpu),
-            task("A", "t", 2, "train", "SUCCEEDED", framework="TensorFlow", queued_at=at(0, 1, 20) + late,
-                 started_at=at(0, 1, 20) + late, ended_at=at(0, 3), gpus=2.0, written_bytes=50, **gpu),
-            # Over midnight.
-            task("B", "p", 1, "preprocess", "SUCCEEDED", queued_at=at(0, 23, 30), started_at=at(0, 23, 45),
-                 ended_at=at(1, 0, 30), cpu_cores=3.0, **cpu),
-            # A third of a GPU, ending inside the hour in which it starts.
-            task("B", "t", 1, "train", "TIMEOUT", framework="PyTorch", queued_at=at(1, 0, 30), started_at=at(1, 1),
-                 ended_at=at(1, 1, 15), duration_s=901.5, gpus=1 / 3, **gpu),
-            # Still running, still waiting, cancelled while waiting.
-            task("C", "t", 1, "train", "RUNNING", queued_at=at(1, 2), started_at=at(1, 2, 30), is_censored=True, gpus=4.0,
-                 **gpu),
-            task("C", "w", 1, "evaluate", "PENDING", queued_at=at(1, 3), is_censored=True, **cpu),
-            task("C", "x", 1, "deploy", "CANCELLED", queued_at=at(1, 3, 10), ended_at=at(1, 3, 40), **cpu),
-            # Queued, but never said to have started; no pool, no type.
-            task("D", "u", 1, None, "UNKNOWN", queued_at=at(1, 5), duration_s=77.0),
-        ],
-        "pools": [
-            capacity("gpu", at(-1, 0), gpus=4.0),
-            # The pool grows in the middle of an hour, and the log does not close the old capacity.
-            capacity("gpu", at(1, 0, 30), gpus=8.0),
-            capacity("cpu", at(-1, 0), cpu_cores=4.0, slots=2),
-        ],
-    }  # fmt: skip
+def in_order() -> list[str]:
+    """The names of the files, each after those it reads."""
+    return list(TopologicalSorter({name: set(re.findall(r"analytics\.(\w+)", code(name))) for name in TEXTS}).static_order())
 
 
-#: Which variant stands under which origin, trace and replication.
-STORED = {
-    ("observed", "observed", 0): 0,
-    ("synthetic", "syn-1", 0): 0,
-    ("simulated", "fifo", 0): 0,
-    ("simulated", "fifo", 1): 7,
-    ("simulated", "sjf", 0): 25,
-    ("simulated", "sjf", 1): 95,
-}
+def code(name: str) -> str:
+    return re.sub(r"--.*", "", TEXTS[name])
 
 
-def frames(variant: int) -> dict[str, pl.DataFrame]:
-    return {
-        name: TRACE_TABLES[name].conform(pl.DataFrame(rows, infer_schema_length=None))
-        for name, rows in handmade(variant).items()
-    }
+def bare_connection(stored: dict[Identity, Tables], rates: bool = True) -> duckdb.DuckDBPyConnection:
+    """DuckDB and nothing else: the traces as plain tables, and each file's text executed as it stands."""
+    con = duckdb.connect()
+    for schema in ("traces", "analytics"):
+        con.execute(f"CREATE SCHEMA {schema}")
+    for name, table in TRACE_TABLES.items():
+        columns = ", ".join(f'"{column.name}" {column.type.sql}' for column in table.columns)
+        con.execute(f"CREATE TABLE traces.{name} (origin VARCHAR, trace VARCHAR, replication BIGINT, {columns})")
+        for identity, tables in stored.items():
+            rows = [[*identity, *(row.get(column.name) for column in table.columns)] for row in tables.get(name, [])]
+            if rows:
+                con.executemany(f"INSERT INTO traces.{name} VALUES ({', '.join('?' * len(rows[0]))})", rows)
+    for name in in_order():
+        con.execute(f"CREATE TABLE analytics.{name} AS {TEXTS[name]}")
+        if name == "resource_rates" and rates:
+            con.execute("DELETE FROM analytics.resource_rates")
+            for (resource, gpu_type), (price, watts, assumed) in RATES.items():
+                basis = "assumption" if assumed else "published"
+                con.execute(
+                    "INSERT INTO analytics.resource_rates VALUES (?, ?, ?, ?, ?, '')", [resource, gpu_type, price, watts, basis]
+                )
+    return con
+
+
+@pytest.fixture(scope="session")
+def bare() -> Iterator[duckdb.DuckDBPyConnection]:
+    with bare_connection(STORED) as con:
+        yield con
 
 
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """The same traces in a lake, with its analytics built and its catalogue published."""
     lake = Lake(tmp_path_factory.mktemp("home"))
-    for (origin, name, replication), variant in STORED.items():
+    for (origin, name, replication), tables in STORED.items():
+        frames = {
+            table: TRACE_TABLES[table].conform(pl.DataFrame(rows, infer_schema_length=None))
+            for table, rows in tables.items()
+            if rows
+        }
         if origin == "observed":
             with lake.transaction() as tx:
-                for table, frame in frames(variant).items():
+                for table, frame in frames.items():
                     row = frame.with_columns(
                         source=pl.lit("native"), source_file=pl.lit("a.jsonl"), source_line=pl.lit(1), ingest_id=pl.lit("i1")
                     )
                     tx.write_frame(with_provenance(TRACE_TABLES[table]).conform(row), lake.observed_file(table, "i1"))
         elif origin == "synthetic":
-            lake.save_synthetic(Trace(frames(variant), "synthetic", name), {})
+            lake.save_synthetic(Trace(frames, "synthetic", name), {})
         else:
-            lake.save_simulated(Trace(frames(variant), "simulated", name), replication, pl.DataFrame({"scenario": [name]}), {})
+            lake.save_simulated(Trace(frames, "simulated", name), replication, pl.DataFrame({"scenario": [name]}), {})
     analytics.build(lake)
     catalog.publish(lake)
     return lake
@@ -126,11 +87,5 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 @pytest.fixture
 def client(lake: Lake) -> Iterator[duckdb.DuckDBPyConnection]:
     """A bare DuckDB client on the published catalogue."""
-    with duckdb.connect(str(lake.warehouse), read_only=True) as con:
+    with duckdb.connect(str(Path(lake.warehouse)), read_only=True) as con:
         yield con
-
-
-@pytest.fixture(scope="session")
-def stored() -> dict[tuple[str, str, int], dict[str, Rows]]:
-    """The rows that stand under each origin, trace and replication."""
-    return {identity: handmade(variant) for identity, variant in STORED.items()}

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import numpy as np
@@ -108,3 +108,20 @@ def test_window_is_from_the_first_submission_to_the_end_of_the_log(job_trace: An
     model = fit(trace)
     assert model.window.end - model.window.start == timedelta(hours=2)
     assert model.provenance.pipeline_runs == 2
+
+
+def test_a_window_is_fitted_as_if_nothing_else_had_been_submitted(job_trace: Any) -> None:
+    trace = job_trace([5.0] * 400, np.arange(400) * 3_600.0)
+    begin = trace.pipeline_runs["submitted_at"].min()
+    assert isinstance(begin, datetime)
+    first = begin.date() + timedelta(days=2)
+    last = begin.date() + timedelta(days=9)
+    model = fit(trace, FitConfig(window=f"{first}..{last}"))
+    assert model.provenance.pipeline_runs == 8 * 24
+    assert model.window.start >= datetime.combine(first, time())
+    assert model.window.end <= datetime.combine(last + timedelta(days=1), time())
+    with pytest.raises(EmptyTraceError, match="between 2030"):
+        fit(trace, FitConfig(window="2030-01-01..2030-01-02"))
+    for wrong in ("yesterday", "2026-01-05..2026-01-01", "2026-01-01", "2026-01-01T10:00..2026-01-02"):
+        with pytest.raises(ValidationError):
+            FitConfig(window=wrong)

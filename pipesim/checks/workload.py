@@ -1,0 +1,98 @@
+"""Whether the workload model fits what it was fitted to."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from pipesim.checks.metrics import ARRIVALS, hour_of_week, profile_distance, scores
+from pipesim.checks.reading import observed_trace
+from pipesim.checks.sample import sample
+from pipesim.checks.verdict import MOST_ROWS, Figure, Verdict
+from pipesim.lake import Lake
+from pipesim.trace import Trace
+from pipesim.verbs import load_model
+from pipesim.workload import WorkloadModel
+from pipesim.workload.arrival_fit import exposure_hours
+from pipesim.workload.arrivals import HOURS_OF_WEEK, HourOfWeekArrivals, microseconds
+from pipesim.workload.durations import DurationCell
+from pipesim.workload.laws import FamilyLaw, Floats
+
+_KS_GOAL = 0.03
+#: Standard deviation over mean of the largest absolute value of a Brownian bridge: (pi^2/12 - .8687^2)^.5 / .8687.
+_SPREAD = 0.2998
+_SCHEMA = {
+    "cell": pl.String, "law": pl.String, "rows": pl.Int64, "ks": pl.Float64, "goal": pl.Float64, "noise floor": pl.Float64,
+    "reason": pl.String,
+}  # fmt: skip
+
+
+def durations_fit(lake: Lake) -> Verdict:
+    """The law of each duration cell is near to the rows that it was not fitted to, by the Kolmogorov-Smirnov distance.
+
+    The noise floor is the mean distance of two samples of one law of the sizes of the split (analytic, as the fit stores it).
+    The goal is .03, or the floor and three standard deviations of it where that is more: only one in a hundred samples of
+    the very law is farther away. (A family had to keep 1.3 times the floor to be chosen.)
+    """
+    model = load_model(lake)
+    rows = [row for cell in model.durations if (row := _distance(cell)) is not None]
+    table = pl.DataFrame(rows, schema=_SCHEMA, orient="row").with_columns(over=pl.col("ks") / pl.col("goal"))
+    table = table.sort("over", descending=True)
+    missed = table.filter(pl.col("over") > 1)
+    without = sum(cell.choice is not None for cell in model.durations) - table.height
+    figures = {"cells": Figure(table.height), "cells_without_distance": Figure(without)}
+    figures["cells_beyond_goal"] = Figure(missed.height, high=0)
+    words = f"All {table.height} duration laws that could be judged are near to held-out rows."
+    if table.height:
+        figures["worst_ks"] = Figure(table["ks"][0], high=table["goal"][0], floor=table["noise floor"][0])
+    if missed.height:
+        words = f"{missed.height} of {table.height} duration laws are too far from held-out rows."
+    return Verdict(
+        missed.is_empty(), words, severity="warn", figures=figures, tables={"cells": table.drop("over").head(MOST_ROWS)}
+    )
+
+
+def arrivals_fit(lake: Lake) -> Verdict:
+    """Over the window that was fitted, the model expects as many runs as came, and in the same hours of the week.
+
+    The goal for the number is 5 %. The noise floor of the weekly profile is that of halves of the observed trace.
+    """
+    model = load_model(lake)
+    observed = observed_trace(lake, "pipeline_runs")
+    runs = observed.pipeline_runs.filter(pl.col("pipeline_name").is_in(model.structure.pipelines))
+    real = sample(Trace({"pipeline_runs": runs}), model.window.start, model.window.end)
+    rates = _rates(model)
+    exposure = exposure_hours(microseconds(model.window.start), microseconds(model.window.end))
+    expected, came = float(np.sum(rates * exposure)), float(real.runs.sum())
+    # A log of a single instant covers no time.
+    ratio = expected / came if came and expected else None
+    profile = [metric for metric in ARRIVALS if metric.compute is hour_of_week]
+    figures = {
+        "expected_runs": Figure(expected),
+        "observed_runs": Figure(came),
+        "run_count_ratio": Figure(ratio, low=0.95, high=1.05),
+        **scores(profile, real, [profile_distance(real.rates(), rates)], np.inf),
+    }
+    missed = [name for name, figure in figures.items() if not figure.ok]
+    words = f"The model expects {expected:,.0f} runs where {came:,.0f} came"
+    words += f"; {' and '.join(missed)} {'miss their goals' if missed[1:] else 'misses its goal'}." if missed else "."
+    return Verdict(not missed, words, severity="warn", figures=figures)
+
+
+def _distance(cell: DurationCell) -> tuple[object, ...] | None:
+    choice = cell.choice
+    if choice is None or choice.noise_floor is None:
+        return None
+    law = choice.law.family if isinstance(choice.law, FamilyLaw) else choice.law.kind
+    ks = next((s.ks for s in choice.scores if s.family == law), None)
+    if ks is None:
+        return None
+    goal = max(_KS_GOAL, choice.noise_floor * (1 + 3 * _SPREAD))
+    return cell.name, law, choice.rows, ks, goal, choice.noise_floor, choice.reason
+
+
+def _rates(model: WorkloadModel) -> Floats:
+    arrivals = model.arrivals
+    if isinstance(arrivals, HourOfWeekArrivals):
+        return np.asarray(arrivals.runs_per_hour)
+    return np.full(HOURS_OF_WEEK, arrivals.runs_per_hour)

@@ -1,0 +1,211 @@
+"""What is let go, and what never is."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipesim.analytics import trace_manifests
+from pipesim.errors import WorkError
+from pipesim.lake import Lake
+from pipesim.retention import Policy, Removal, plan, prune
+from pipesim.trace import Trace
+from tests.test_trace import ROW
+
+NOW = datetime(2026, 6, 1)
+POLICY = Policy(days=30, keep=0)
+WORK = {"days": 7.0, "scale": 1.0, "seed": 1}
+
+
+def _age(days: float, *paths: Path) -> None:
+    written = (NOW - timedelta(days=days)).replace(tzinfo=UTC).timestamp()
+    for path in paths:
+        for file in path.rglob("*") if path.is_dir() else [path]:
+            os.utime(file, (written, written))
+
+
+def _simulate(lake: Lake, scenario: str, replication: int, model: str | None = None, days: float = 60) -> None:
+    workload = {"kind": "synthetic", "model": model, **WORK} if model else {"kind": "replay", "ingests": "x"}
+    trace = Trace({"task_runs": pl.DataFrame([ROW])}, "simulated", scenario)
+    lake.save_simulated(trace, replication, pl.DataFrame({"x": [1]}), {"workload": workload})
+    _age(days, *lake.lake.glob(f"simulated/*/scenario={scenario}/replication={replication}"))
+
+
+def _fit(lake: Lake, model: str, days: float = 60) -> None:
+    with lake.transaction() as tx:
+        tx.write_json({}, lake.models / f"{model}.json")
+        tx.write_json({"current": model}, lake.models / "current.json")
+    _age(days, lake.models / f"{model}.json")
+
+
+def _synthesize(lake: Lake, name: str, model: str, seed: int = 1, days: float = 60) -> None:
+    trace = Trace({"task_runs": pl.DataFrame([ROW])}, "synthetic", name)
+    lake.save_synthetic(trace, {"model": model, "config": {**WORK, "seed": seed}})
+    _age(days, lake.synthetic_folder(name))
+
+
+def _report(lake: Lake, name: str) -> None:
+    with lake.transaction() as tx:
+        tx.stage(lake.reports / f"{name}.html").write_text(name)
+        tx.write_json({"inputs": trace_manifests(lake)}, lake.reports / f"{name}.json")
+
+
+def _names(removals: list[Removal]) -> list[tuple[str, str]]:
+    return [(removal.kind, removal.name) for removal in removals]
+
+
+def _files(lake: Lake) -> set[Path]:
+    return {file for file in lake.root.rglob("*") if file.is_file() and ".staging" not in file.parts}
+
+
+def test_simulations_go_when_their_scenario_or_replication_is_gone_for_long_enough(lake: Lake) -> None:
+    for scenario, replication, days in [("as-is", 0, 60), ("as-is", 1, 60), ("as-is", 2, 29), ("gone", 0, 60), ("gone", 1, 29)]:
+        _simulate(lake, scenario, replication, days=days)
+    going = prune(lake, {"as-is": 1}, POLICY, NOW)
+    assert [(removal.name, removal.reason) for removal in going] == [
+        ("as-is/1", "the scenario has 1 replications now"),
+        ("gone/0", "the scenario is gone"),
+    ]
+    assert going[0].bytes > 100
+    assert lake.replications("as-is") == [0, 2]
+    assert lake.replications("gone") == [1]
+    prune(lake, {"as-is": 1}, POLICY, NOW + timedelta(days=30))
+    assert not list((lake.lake / "simulated").glob("*/scenario=gone"))
+    assert lake.load_simulated("as-is").task_runs.height == 1
+
+
+def test_models_and_traces_stay_while_anything_stored_was_made_from_them(lake: Lake) -> None:
+    for model in ("m-simulated", "m-traced", "m-unused", "m-current"):
+        _fit(lake, model)
+    _simulate(lake, "as-is", 0, model="m-simulated")
+    _synthesize(lake, "t-simulated", "m-simulated")
+    _synthesize(lake, "t-unused", "m-unused")
+    _synthesize(lake, "t-current", "m-traced", seed=2)
+    assert _names(prune(lake, {"as-is": 1}, POLICY, NOW)) == [("synthetic trace", "t-unused"), ("model", "m-unused")]
+    gone = _names(prune(lake, {}, POLICY, NOW))
+    assert gone == [("simulation", "as-is/0"), ("synthetic trace", "t-simulated"), ("model", "m-simulated")]
+    assert sorted(file.stem for file in lake.models.iterdir()) == ["current", "m-current", "m-traced"]
+    assert [path.name for path in (lake.lake / "synthetic").iterdir() if path.is_dir()] == ["t-current"]
+
+
+def test_the_newest_models_stay_and_whatever_is_younger_than_a_day(lake: Lake) -> None:
+    for model, days in [("m-old", 9), ("m-older", 10), ("m-oldest", 11), ("m-new", 0.5), ("m-current", 20)]:
+        _fit(lake, model, days=days)
+    assert _names(plan(lake, {}, Policy(keep=2), NOW)) == [("model", "m-older"), ("model", "m-oldest")]
+    assert "m-new" not in {name for _, name in _names(plan(lake, {}, Policy(keep=0), NOW))}
+
+
+def test_reports_go_when_they_are_old_and_show_what_is_no_longer_there(lake: Lake) -> None:
+    _simulate(lake, "as-is", 0)
+    for name in ("report", "stale", "young"):
+        _report(lake, name)
+    lake.reports.joinpath("own.html").write_text("a user's own page")
+    _simulate(lake, "as-is", 1)
+    _report(lake, "fitting")
+    _age(60, lake.reports)
+    _age(29, lake.reports / "young.html")
+    assert _names(prune(lake, {"as-is": 2}, POLICY, NOW)) == [("report", "stale")]
+    assert sorted(path.name for path in lake.reports.glob("*.html")) == [
+        "fitting.html", "own.html", "report.html", "young.html",
+    ]  # fmt: skip
+
+
+def test_an_unreadable_manifest_stops_the_pruning(lake: Lake) -> None:
+    _simulate(lake, "as-is", 0)
+    _fit(lake, "m-unused")
+    _fit(lake, "m-current")
+    manifest = lake.simulated_folder("manifests", "as-is", 0) / "manifest.json"
+    manifest.write_text("{")
+    before = _files(lake)
+    with pytest.raises(WorkError, match=r"manifest\.json: this manifest cannot be read"):
+        prune(lake, {"as-is": 1}, POLICY, NOW)
+    assert _files(lake) == before
+
+
+ages = st.sampled_from([0.0, 0.5, 2.0, 29.0, 31.0, 400.0])
+names = st.sampled_from("abc")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    simulated=st.lists(st.tuples(names, st.integers(0, 2), st.none() | names, ages), max_size=5),
+    fitted=st.lists(st.tuples(names, ages), max_size=3),
+    drawn=st.lists(st.tuples(names, names, st.integers(0, 1), ages), max_size=4),
+    living=st.dictionaries(names, st.integers(1, 3)),
+    policy=st.builds(Policy, days=st.sampled_from([1, 30, 365]), keep=st.integers(0, 2)),
+)
+def test_whatever_the_state_nothing_observed_and_nothing_current_goes(
+    simulated: list[tuple[str, int, str | None, float]],
+    fitted: list[tuple[str, float]],
+    drawn: list[tuple[str, str, int, float]],
+    living: dict[str, int],
+    policy: Policy,
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        lake = Lake(Path(folder))
+        with lake.transaction() as tx:
+            for target in (lake.observed_file("task_runs", "i"), lake.quarantine_file("i"), lake.analytics_file("n")):
+                tx.stage(target).write_text("x")
+            tx.write_json({}, lake.ingest_manifest("i"))
+        for scenario, replication, model, days in simulated:
+            _simulate(lake, scenario, replication, model, days)
+        for model, days in fitted:
+            _fit(lake, model, days)
+        for name, model, seed, days in drawn:
+            _synthesize(lake, name, model, seed, days)
+        _age(4000, *((lake.lake / kept) for kept in ("observed", "quarantine", "analytics")))
+        before = _files(lake)
+        current = {
+            lake.models / f"{lake.current(lake.models)}.json",
+            *(lake.synthetic_folder(drawn[-1][0]).iterdir() if drawn else ()),
+        }
+
+        going = prune(lake, living, policy, NOW)
+        gone = {file for removal in going for file in removal.files}
+        assert _files(lake) == before - gone
+        assert gone <= before
+        assert not gone & current
+        assert {file.relative_to(lake.root).parts[:2] for file in gone} <= {
+            ("lake", "simulated"), ("lake", "synthetic"), *(("models", file.name) for file in gone),
+        }  # fmt: skip
+        assert not [file for file in gone if file.name == "current.json"]
+        assert prune(lake, living, policy, NOW) == [], "what pruning leaves, pruning again leaves"
+
+
+KILLED = """
+import os, signal, sys
+from datetime import datetime
+from pathlib import Path
+from pipesim.lake import Lake
+from pipesim.retention import Policy, prune
+unlink, calls = Path.unlink, 0
+def killing(self, missing_ok=False):
+    global calls
+    if self.name == "task_runs.parquet":
+        calls += 1
+        if calls == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+    unlink(self, missing_ok)
+Path.unlink = killing
+prune(Lake(Path(sys.argv[1])), {}, Policy(days=30), datetime(2026, 6, 1))
+"""
+
+
+def test_pruning_that_was_killed_is_finished_by_the_next_command(lake: Lake) -> None:
+    for replication in range(3):
+        _simulate(lake, "gone", replication)
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(lake.root)], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert len(list(lake.lake.glob("simulated/task_runs/*/*/*"))) == 2
+    prune(Lake(lake.root), {}, POLICY, NOW)
+    assert not list((lake.lake / "simulated").glob("*/*"))
