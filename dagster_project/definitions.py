@@ -2,7 +2,19 @@
 
 import dagster as dg
 
-from dagster_project import analytics, automation, checks, logs, report, scenarios, simulated, synthetic, traces, workload
+from dagster_project import (
+    analytics,
+    automation,
+    checks,
+    logs,
+    operations,
+    report,
+    scenarios,
+    simulated,
+    synthetic,
+    traces,
+    workload,
+)
 from dagster_project.resources import Home, Inbox
 
 defs = dg.Definitions(
@@ -17,12 +29,13 @@ defs = dg.Definitions(
         traces.traces,
         *analytics.TABLES,
         report.report,
+        report.figures,
         report.catalogue,
     ],
     asset_checks=checks.CHECKS,
-    jobs=automation.JOBS,
+    jobs=[*automation.JOBS, operations.prune],
     sensors=automation.SENSORS,
-    schedules=automation.SCHEDULES,
+    schedules=[*automation.SCHEDULES, operations.weekly_prune],
     resources={"home": Home(), "inbox": Inbox()},
     # A step takes a second or so: a process for each would cost more than it saves.
     executor=dg.in_process_executor,

@@ -6,14 +6,12 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from dagster_project.automation import REFRESH
 from dagster_project.resources import Home
 from pipesim.catalog import publish
 from pipesim.experiments.scenario_files import read_scenarios
 from pipesim.retention import Policy, Removal
 from pipesim.retention import prune as prune_lake
-
-#: A run queue lets only one run with this tag run at a time: nothing is let go that a refresh is about to use.
-EXCLUSIVE = "pipesim/refresh"
 
 
 class Retention(Policy, dg.Config):
@@ -41,7 +39,7 @@ def let_go(context: dg.OpExecutionContext, config: Retention, home: Home) -> Non
     )
 
 
-@dg.job(tags={EXCLUSIVE: "prune"})
+@dg.job(tags=REFRESH)  # nothing is let go that a refresh is about to use
 def prune() -> None:
     """Let go of simulations, synthetic traces, models and reports that have served their time; observed rows never go."""
     let_go()

@@ -7,6 +7,7 @@ the old state; a crash after it is finished by whoever opens the lake next. Read
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -29,6 +30,8 @@ from pipesim.trace import Trace
 
 #: A commit takes milliseconds, a publication seconds; an ingest reads whole logs, and ingests go one after the other.
 _LOCK_TIMEOUT_S = {"commit": 120.0, "publish": 600.0, "ingest": 3600.0}
+#: With less than this on the disk, that is the cause of whatever could not be written.
+_NO_ROOM_BYTES = 1 << 16
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -246,13 +249,32 @@ class Lake:
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
-        """Collect file changes and commit them at the end; an exception inside leaves the lake as it was."""
-        transaction = Transaction(self)
+        """Collect file changes and commit them at the end; an exception inside leaves the lake as it was.
+
+        Raises:
+            WorkError: If there is no room on the disk for them.
+        """
+        transaction: Transaction | None = None
         try:
+            transaction = Transaction(self)
             yield transaction
             transaction.commit()
+        except (OSError, duckdb.Error, pl.exceptions.PolarsError) as error:
+            if not self._is_full(error):
+                raise
+            raise WorkError(
+                "there is no room left on the disk",
+                where=str(self.root),
+                remedy="make room and run the command again; nothing was changed",
+            ) from error
         finally:
-            transaction.close()
+            if transaction:
+                transaction.close()
+
+    def _is_full(self, error: Exception) -> bool:
+        # Libraries give the system's error in words of their own, Polars not even its number.
+        told = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error)
+        return told or shutil.disk_usage(self.root).free < _NO_ROOM_BYTES
 
     def finish(self, record: Path) -> None:
         """Carry out a committed transaction, from wherever it was interrupted. The lock must be held.
@@ -361,9 +383,17 @@ class Lake:
     def drop_replications(self, scenario: str, keep: int) -> None:
         """Remove the stored replications numbered `keep` and above, which an earlier, larger run left."""
         with self.transaction() as tx:
-            for path in (self.lake / "simulated").glob(f"*/scenario={scenario}/replication=*/*"):
-                if int(path.parent.name.removeprefix("replication=")) >= keep:
+            gone = [
+                folder
+                for folder in (self.lake / "simulated").glob(f"*/scenario={scenario}/replication=*")
+                if int(folder.name.removeprefix("replication=")) >= keep
+            ]
+            for folder in gone:
+                for path in folder.iterdir():
                     tx.remove(path)
+        for folder in gone:
+            with suppress(OSError):  # somebody has just simulated it again
+                folder.rmdir()
 
     def current(self, folder: Path) -> str | None:
         """Return the name of the current artifact in `models` or `lake/synthetic`, or None before the first."""

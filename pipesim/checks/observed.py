@@ -64,8 +64,9 @@ def overlapping_ids(lake: Lake) -> Verdict:
 
     They do where one says that it ended in one way and the other in another, and where a run's own row and its task's, from
     different files or versions of a file, cannot be of one run: the task was queued before the run was submitted, or started
-    before or after the run did, by more than a minute. A file that contradicts itself is told, but only costs the lines that
-    do; where a refused line does not show what it is about, as in CSV, it is a warning.
+    before or after the run did, by more than a minute. Rows that cannot be of one run stand in the trace and are an error:
+    take one of the files away and ingest the others afresh (docs/operations.md). Lines that tell of another end than an earlier
+    file are refused, so that the trace holds the first, and are a warning. A file that contradicts itself is only told.
     """
     with observed_views(lake, "pipeline_runs", "task_runs", "quarantine") as con:
         ends = _conflicting_ends(con)
@@ -89,7 +90,7 @@ def overlapping_ids(lake: Lake) -> Verdict:
     shown = contradictions if contradictions.height else unclear.with_columns(pl.col("files").list.join(", "))
     return Verdict(
         passed=shown.is_empty(),
-        severity="error" if contradictions.height else "warn",
+        severity="error" if times.height else "warn",
         words=words,
         figures=figures,
         tables={} if shown.is_empty() else {"contradictions": shown.head(MOST_ROWS)},

@@ -72,7 +72,7 @@ def test_loading_the_definitions_loads_nothing_heavy(tmp_path: Path) -> None:
 def test_the_path_from_logs_to_report_is_wired() -> None:
     graph = _graph()
     tables = {f"analytics/{file.stem}" for file in shipped("sql").rglob("*.sql")}
-    assert {key: parents for key, parents in graph.items() if "/" not in key and key != "report"} == {
+    assert {key: parents for key, parents in graph.items() if "/" not in key and key not in ("report", "figures")} == {
         "sample_logs": set(),
         "log_files": set(),
         "observed": {"sample_logs", "log_files"},
@@ -80,13 +80,13 @@ def test_the_path_from_logs_to_report_is_wired() -> None:
         "synthetic_trace": {"workload_model"},
         "scenarios": set(),
         "simulated_runs": {"observed", "synthetic_trace", "scenarios"},
-        "catalogue": {"report"} | tables,
+        "catalogue": {"report", "figures"} | tables,
     }
     assert {key: parents for key, parents in graph.items() if key.startswith("traces/")} == {
         f"traces/{name}": ORIGINS for name in TRACE_TABLES
     }
     assert {key for key in graph if key.startswith("analytics/")} == tables
-    assert graph["report"] <= tables
+    assert graph["report"] == graph["figures"] <= tables
     assert "analytics/scenario_summary" in graph["report"]
 
 

@@ -98,7 +98,7 @@ def test_the_checks_pass(outcome: Outcome) -> None:
 
 
 def test_the_report_stands_and_its_figures_are_small(outcome: Outcome) -> None:
-    said = outcome.metadata("report")
+    said = outcome.metadata("figures")
     assert (outcome.lake.reports / "report.html").stat().st_size > 100_000
     pictures = [value for value in said.values() if isinstance(value, str) and value.startswith("![figure]")]
     assert len(pictures) >= 5

@@ -1,0 +1,57 @@
+"""A full disk, simulated with a small file system: each verb says so, changes nothing, and works once there is room."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipesim import analytics
+from pipesim.errors import WorkError
+from pipesim.lake import Lake
+from pipesim.shipped import shipped
+from pipesim.verbs import fit_workload, ingest_logs, synthesize_trace
+from pipesim.workload import FitConfig, SynthesisConfig
+
+VERBS: list[Callable[[Lake], object]] = [
+    lambda lake: ingest_logs(lake, [shipped("traces", "sample")], "native"),
+    lambda lake: fit_workload(lake, FitConfig(arrivals="poisson")),
+    lambda lake: synthesize_trace(lake, SynthesisConfig(days=14)),
+    analytics.build,
+]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """Give a file system of the test's own, of hardly any size."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system is not permitted here")
+    try:
+        yield disk
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def _state(home: Path) -> dict[str, int]:
+    return {str(f.relative_to(home)): f.stat().st_mtime_ns for f in home.rglob("*") if f.is_file() and ".staging" not in str(f)}
+
+
+def test_each_verb_tells_of_a_full_disk_changes_nothing_and_works_once_there_is_room(small: Path) -> None:
+    lake = Lake(small / "home")
+    for verb in VERBS:
+        room = os.statvfs(small)
+        used = (room.f_blocks - room.f_bfree) * room.f_frsize
+        subprocess.run(["mount", "-o", f"remount,size={used + 16384}", small], check=True)
+        before = _state(lake.root)
+        with pytest.raises(WorkError, match="no room left on the disk"):
+            verb(lake)
+        assert _state(lake.root) == before
+        assert [path for path in (lake.root / ".staging").iterdir() if path.is_dir()] == []
+        subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+        verb(lake)
+        assert _state(lake.root) != before
