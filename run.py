@@ -29,7 +29,7 @@ def main() -> int:
     command, arguments = sys.argv[1], sys.argv[2:]
     python = environment()
     install(python, HERE / LOCKS[command])
-    module = ["pipesim", "demo"] if command == "demo" else ["pytest", "-n", "2", "--dist", "loadfile"]
+    module = ["pipesim", "demo"] if command == "demo" else ["pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
     return subprocess.call([str(python), "-m", *module, *arguments], cwd=HERE if command == "test" else None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,12 +13,11 @@ import pytest
 from pipesim import analytics
 from pipesim.errors import WorkError
 from pipesim.lake import Lake
-from pipesim.shipped import shipped
 from pipesim.verbs import fit_workload, ingest_logs, synthesize_trace
 from pipesim.workload import FitConfig, SynthesisConfig
 
 VERBS: list[Callable[[Lake], object]] = [
-    lambda lake: ingest_logs(lake, [shipped("traces", "sample")], "native"),
+    lambda lake: ingest_logs(lake, [lake.root.parents[1] / "log.jsonl"], "native"),
     lambda lake: fit_workload(lake, FitConfig(arrivals="poisson")),
     lambda lake: synthesize_trace(lake, SynthesisConfig(days=14)),
     analytics.build,
@@ -37,16 +37,33 @@ def small(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", disk], check=True)
 
 
+def _write_log(file: Path) -> None:
+    lines = []
+    for number in range(3000):
+        at = f"2026-02-{1 + number // 200:02}T{number % 24:02}:{number % 60:02}:00Z"
+        run = {
+            "table": "pipeline_runs",
+            "run_id": f"r{number}",
+            "pipeline_name": "p",
+            "status": "SUCCEEDED",
+            "submitted_at": at,
+        }
+        task = {"run_id": f"r{number}", "task_id": "t", "task_name": "train", "status": "SUCCEEDED", "duration_s": 60 + number}
+        lines += [json.dumps(run), json.dumps(task)]
+    file.write_text("\n".join(lines))
+
+
 def _state(home: Path) -> dict[str, int]:
     return {str(f.relative_to(home)): f.stat().st_mtime_ns for f in home.rglob("*") if f.is_file() and ".staging" not in str(f)}
 
 
 def test_each_verb_tells_of_a_full_disk_changes_nothing_and_works_once_there_is_room(small: Path) -> None:
     lake = Lake(small / "home")
+    _write_log(small.parent / "log.jsonl")
     for verb in VERBS:
         room = os.statvfs(small)
         used = (room.f_blocks - room.f_bfree) * room.f_frsize
-        subprocess.run(["mount", "-o", f"remount,size={used + 16384}", small], check=True)
+        subprocess.run(["mount", "-o", f"remount,size={used + 4096}", small], check=True)
         before = _state(lake.root)
         with pytest.raises(WorkError, match="no room left on the disk"):
             verb(lake)

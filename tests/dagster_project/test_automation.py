@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,6 @@ from pipesim.ingest.inbox import due, ingest_new, scan
 from pipesim.lake import Lake
 
 SCENARIO = "workload: {kind: replay}\nplatform: {pools: [{name: gpu, gpus: 8}]}\nreplications: 2\n"
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as found:
-        yield found
 
 
 @pytest.fixture

@@ -26,28 +26,29 @@ ROW_OF_LOG = {"run_id": "r", "task_id": "t", "task_name": "t", "status": "SUCCEE
 SCENARIO = "workload: {kind: replay}\nplatform: {pools: [{name: gpu, gpus: 8}]}\nreplications: 4\n"
 
 
-def _ingest(lake: Lake, **options: Any) -> dg.ExecuteInProcessResult:
+def _ingest(lake: Lake, instance: dg.DagsterInstance, **options: Any) -> dg.ExecuteInProcessResult:
     return dg.materialize(
         [observed],
+        instance=instance,
         resources={"home": Home(path=str(lake.root)), "inbox": Inbox(path=str(lake.root / "inbox"))},
         run_config={"ops": {"observed": {"config": options}}},
         raise_on_error=False,
     )
 
 
-def test_the_logs_of_the_launchpad_are_ingested(lake: Lake, tmp_path: Path) -> None:
+def test_the_logs_of_the_launchpad_are_ingested(lake: Lake, instance: dg.DagsterInstance, tmp_path: Path) -> None:
     log = tmp_path / "tasks.jsonl"
     row = {"run_id": "r", "task_id": "t", "attempt": 1, "task_name": "t", "status": "SUCCEEDED", "duration_s": 5.0}
     log.write_text(json.dumps(row) + "\n" + json.dumps({**row, "attempt": 0}) + "\n")
-    result = _ingest(lake, paths=[str(log)], source="native")
+    result = _ingest(lake, instance, paths=[str(log)], source="native")
     assert result.success
     said = {name: value.value for name, value in result.asset_materializations_for_node("observed")[0].metadata.items()}
     assert (said["lines"], said["valid"], said["quarantined"]) == (2, 1, 1)
     assert lake.load_observed().task_runs["attempt"].to_list() == [1]
 
 
-def test_a_missing_log_fails_the_step_with_its_remedy(lake: Lake, tmp_path: Path) -> None:
-    result = _ingest(lake, paths=[str(tmp_path / "nowhere.jsonl")])
+def test_a_missing_log_fails_the_step_with_its_remedy(lake: Lake, instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    result = _ingest(lake, instance, paths=[str(tmp_path / "nowhere.jsonl")])
     assert not result.success
     (failure,) = result.get_step_failure_events()
     assert failure.step_failure_data.error is not None

@@ -133,36 +133,3 @@ def test_dropped_files_come_out_as_fresh_analytics(server: Server) -> None:
     assert latest["status"] == "FAILED"
     assert "bad.jsonl" in latest["evaluation"]["metadataEntries"][0]["mdStr"]
     assert {path.name: path.stat().st_mtime_ns for path in server.inbox.iterdir()} == before
-
-    _drop(server.inbox / "two.jsonl", 200, 250)
-    _wait(lambda: any(run["status"] == "STARTED" for run in server.runs()), 60, server)
-    _kill_a_run(server)
-    _wait(
-        lambda: server.settled(files=3) and server.rows("SELECT count(*) FROM observed.pipeline_runs") == [(450,)], 240, server
-    )
-    assert server.rows("SELECT sum(runs) FROM analytics.scenario_summary WHERE origin = 'observed'") == [(450,)]
-    killed = [run["status"] for run in server.runs() if run["jobName"] == "whole_path"]
-    assert sorted(killed) == ["FAILURE", "SUCCESS", "SUCCESS"]
-
-
-def _kill_a_run(server: Server) -> None:
-    """Kill the process of the run that is under way, with -9, as soon as it works on the model or later."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        done = [s["stepKey"] for run in server.runs() if run["status"] == "STARTED" for s in run["stepStats"]]
-        if "workload_model" in done:
-            break
-        time.sleep(0.2)
-    working = [number for number in _descendants(server.process.pid) if b"spawn_main" in _command(number)]
-    assert working
-    for number in working:
-        os.kill(number, signal.SIGKILL)
-
-
-def _descendants(parent: int) -> list[int]:
-    children = [int(c) for file in Path(f"/proc/{parent}/task").glob("*/children") for c in file.read_text().split()]
-    return children + [number for child in children for number in _descendants(child)]
-
-
-def _command(number: int) -> bytes:
-    return Path(f"/proc/{number}/cmdline").read_bytes()

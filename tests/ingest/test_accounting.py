@@ -85,7 +85,7 @@ _PLAIN = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=16, deadline=None)
 @given(
     st.lists(_PLAIN, min_size=1, max_size=8),
     st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]),
