@@ -15,7 +15,7 @@ from pipesim.errors import PipesimError
 from pipesim.experiments.backends import default_workers, map_runs
 from pipesim.experiments.scenario_files import most_replications, read_scenario, read_scenarios
 from pipesim.lake import Lake
-from pipesim.simulation import Scenario
+from pipesim.simulation import DEFAULT, ENGINES, Scenario, make_ready
 
 #: How many replications the grid has room for: as many as any scenario asks for when the definitions are loaded.
 REPLICATIONS = most_replications(Path(Home().path))
@@ -28,7 +28,7 @@ _CHECK = "every_scenario_runs"
 class Simulation(dg.Config):
     """How the scenarios are simulated."""
 
-    engine: str = Field(default="reference", description="The engine: reference.")
+    engine: str = Field(default=DEFAULT, description=f"The engine: {' or '.join(ENGINES)}.")
     scenarios: list[str] = Field(
         default=[], description="In a run that is not of one partition: the scenarios to simulate; all where none is named."
     )
@@ -93,6 +93,7 @@ def _simulate(context: dg.AssetExecutionContext, lake: Lake, wanted: Wanted, eng
 
     runs = [Run(lake.root, scenario, number, engine) for scenario, numbers in wanted for number in numbers]
     failures: dict[str, PipesimError] = {}
+    make_ready(engine, context.log.info)
     for run, result in zip(runs, map_runs(try_replication, runs, default_workers(len(runs))), strict=True):
         if isinstance(result, PipesimError):
             failures.setdefault(run.scenario.name, result)

@@ -128,7 +128,7 @@ def synthesize(
 @app.command()
 def simulate(
     scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files.")],
-    engine: Annotated[str, typer.Option("--engine", help="The engine: reference.")] = "reference",
+    engine: Annotated[str, typer.Option("--engine", help="The engine: compiled or reference, which are equal.")] = "compiled",
     replications: Annotated[
         int | None, typer.Option("--replications", metavar="N", min=1, help="Runs of each scenario.")
     ] = None,
@@ -154,7 +154,9 @@ def simulate(
 
     with _working("simulating"):
         try:
-            results = run_scenarios(lake, loaded, engine=engine, replications=replications, workers=workers, on_done=tell)
+            results = run_scenarios(
+                lake, loaded, engine=engine, replications=replications, workers=workers, on_done=tell, say=_say
+            )
         finally:
             publish(lake)  # what was simulated before a scenario was refused is there to be queried
     runs = [result.summary.as_dict() for result in results]

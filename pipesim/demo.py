@@ -44,7 +44,7 @@ def run_demo(lake: Lake, say: Callable[[str], None]) -> dict[str, Any]:
     made = synthesize_trace(lake, SynthesisConfig(days=SYNTHETIC_DAYS, seed=42))
     say(f"synthesize  {made.pipelines:,} pipeline runs, {made.tasks:,} tasks over {SYNTHETIC_DAYS} days")
     scenarios = [load_scenario(shipped("scenarios", f"{name}.yaml")) for name in SCENARIOS]
-    for result in run_scenarios(lake, scenarios):
+    for result in run_scenarios(lake, scenarios, say=say):
         summary = result.summary
         used = ", ".join(f"{pool} {value or 0:.0%}" for pool, value in summary.utilization.items())
         say(

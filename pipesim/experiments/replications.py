@@ -9,7 +9,7 @@ from pathlib import Path
 from pipesim.errors import EmptyTraceError, PipesimError, RequestError
 from pipesim.experiments.backends import default_workers, map_runs
 from pipesim.lake import Lake, content_hash
-from pipesim.simulation import RunSummary, Scenario, simulate
+from pipesim.simulation import DEFAULT, RunSummary, Scenario, make_ready, simulate
 from pipesim.simulation.engines import engine_named
 from pipesim.streams import stream
 from pipesim.trace import Trace
@@ -39,10 +39,11 @@ def run_scenarios(
     lake: Lake,
     scenarios: Sequence[Scenario],
     *,
-    engine: str = "reference",
+    engine: str = DEFAULT,
     replications: int | None = None,
     workers: int | None = None,
     on_done: Callable[[RunResult], None] | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> list[RunResult]:
     """Simulate every replication of every scenario and store each in the lake, in place of what an earlier run left.
 
@@ -53,6 +54,7 @@ def run_scenarios(
         replications: How often each is run; by default as often as the scenario says.
         workers: How many processes; by default one for up to three runs, else one a core.
         on_done: Called with each result as it is stored.
+        say: Called with a sentence where something takes long before the first run.
 
     Returns:
         The results, by scenario as given, then by replication.
@@ -61,6 +63,7 @@ def run_scenarios(
         RequestError: If two scenarios share a name, or one cannot be run on what the lake holds.
     """
     engine_named(engine)
+    make_ready(engine, say)
     names = [scenario.name for scenario in scenarios]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

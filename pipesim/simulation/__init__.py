@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 
 from pipesim.simulation.compilation import compile_scenario
-from pipesim.simulation.engines import ENGINES, engine_named
+from pipesim.simulation.engines import DEFAULT, ENGINES, engine_named, make_ready
 from pipesim.simulation.results import SimulationResult, to_trace
 from pipesim.simulation.scenario import Scenario
 from pipesim.simulation.scenario_file import load_scenario
 from pipesim.simulation.summary import RunSummary, summarize
 from pipesim.trace import Trace
 
-__all__ = ["ENGINES", "RunSummary", "Scenario", "SimulationResult", "load_scenario", "simulate"]
+__all__ = ["DEFAULT", "ENGINES", "RunSummary", "Scenario", "SimulationResult", "load_scenario", "make_ready", "simulate"]
 
 
-def simulate(trace: Trace, scenario: Scenario, *, replication: int = 0, engine: str = "reference") -> SimulationResult:
+def simulate(trace: Trace, scenario: Scenario, *, replication: int = 0, engine: str = DEFAULT) -> SimulationResult:
     """Simulate the work of a trace on the platform and under the policy of a scenario.
 
     Args:
@@ -34,6 +34,7 @@ def simulate(trace: Trace, scenario: Scenario, *, replication: int = 0, engine: 
     began = time.perf_counter()
     run = engine_named(engine)
     compiled = compile_scenario(trace, scenario)
+    make_ready(engine)
     loop_began = time.perf_counter()
     schedule = run(compiled.given)
     engine_seconds = time.perf_counter() - loop_began

@@ -9,14 +9,23 @@ from pipesim.simulation.engine import Schedule, SimulationInput
 
 Engine = Callable[[SimulationInput], Schedule]
 
+#: What is used where nobody says otherwise.
+DEFAULT = "compiled"
+
+
+def _compiled(given: SimulationInput) -> Schedule:
+    from pipesim.simulation import compiled  # Numba and SimPy are imported only when they are used
+
+    return compiled.run(given)
+
 
 def _reference(given: SimulationInput) -> Schedule:
-    from pipesim.simulation import reference  # SimPy is imported only when it is used
+    from pipesim.simulation import reference
 
     return reference.run(given)
 
 
-ENGINES: dict[str, Engine] = {"reference": _reference}
+ENGINES: dict[str, Engine] = {"compiled": _compiled, "reference": _reference}
 
 
 def engine_named(name: str) -> Engine:
@@ -28,3 +37,19 @@ def engine_named(name: str) -> Engine:
     if name not in ENGINES:
         raise RequestError(f"there is no engine {name!r}", where="engine", remedy=f"choose from: {', '.join(ENGINES)}")
     return ENGINES[name]
+
+
+def make_ready(name: str, say: Callable[[str], None] | None = None) -> None:
+    """Do what an engine needs once on a machine, so that it does not count as simulation, nor is done by each process.
+
+    Args:
+        name: The engine.
+        say: Called with a sentence if that takes seconds.
+    """
+    if name != "compiled":
+        return
+    from pipesim.simulation import compiled
+
+    if say and not compiled.is_ready():
+        say("compiling the engine, once on this machine")
+    compiled.make_ready()

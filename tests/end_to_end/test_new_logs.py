@@ -119,7 +119,7 @@ def test_dropped_files_come_out_as_fresh_analytics(server: Server) -> None:
     _drop(server.inbox / "one.jsonl", 0, 200)
     _drop(server.inbox / "two.jsonl", 200, 200)
     before = {path.name: path.stat().st_mtime_ns for path in server.inbox.iterdir()}
-    _wait(lambda: server.settled(files=3), 150, server)
+    _wait(lambda: server.settled(files=3) and all(run["status"] == "SUCCESS" for run in server.runs()), 150, server)
     runs = server.runs()
     assert [(run["jobName"], run["status"]) for run in runs if run["jobName"] == "whole_path"] == [("whole_path", "SUCCESS")]
     steps = [step["stepKey"] for run in runs for step in run["stepStats"]]

@@ -34,7 +34,10 @@ def trace(jobs):
 
 def replay(trace, backfill):
     pool = {"name": "training", "gpus": 400}
-    return simulate(trace, Scenario(name="philly", platform={"pools": [pool]}, policy={"order": "fifo", "backfill": backfill}))
+    what_if = Scenario(name="philly", platform={"pools": [pool]}, policy={"order": "fifo", "backfill": backfill})
+    result, reference = (simulate(trace, what_if, engine=name) for name in ("compiled", "reference"))
+    assert result.trace.task_runs.equals(reference.trace.task_runs)
+    return result
 
 
 def first_come_first_served(submitted, duration, gpus, capacity):

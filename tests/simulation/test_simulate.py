@@ -64,7 +64,7 @@ def test_figures_of_a_case_worked_by_hand(trace_of):
     figures = summary.as_dict()
     assert figures.pop("engine_seconds") <= figures.pop("seconds")
     assert figures == {
-        "scenario": "s", "replication": 3, "engine": "reference", "pipelines": 4, "tasks": 4, "mean_wait_s": 8.0,
+        "scenario": "s", "replication": 3, "engine": "compiled", "pipelines": 4, "tasks": 4, "mean_wait_s": 8.0,
         "p50_wait_s": 10.0, "p95_wait_s": pytest.approx(11.85), "p99_wait_s": pytest.approx(11.97), "mean_jct_s": 13.25,
         "p95_jct_s": pytest.approx(17.25), "makespan_s": 20.0, "utilization": {"g": 0.625},
     }  # fmt: skip
