@@ -167,5 +167,5 @@ def test_what_a_killed_export_left_goes_with_the_next_one(lake: Lake, tmp_path: 
 
 
 def test_more_data_than_memory_is_exported(lake: Lake, tmp_path: Path) -> None:
-    _store(lake, 500_000)  # over 80 characters a row in `run_id` alone
-    assert export(lake, tmp_path / "all.duckdb", memory_limit="40MB").tables["simulated.task_runs"] == 500_000
+    _store(lake, 1_000_000)  # over 80 characters a row in `run_id` alone
+    assert export(lake, tmp_path / "all.duckdb", memory_limit="80MB").tables["simulated.task_runs"] == 1_000_000
