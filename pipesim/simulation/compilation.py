@@ -13,7 +13,7 @@ from pipesim.simulation.describe import count, name_tasks
 from pipesim.simulation.engine import CODE, Float64, Int8, Int64, SimulationInput
 from pipesim.simulation.graph import build_graph
 from pipesim.simulation.placement import Mask, Placement, place
-from pipesim.simulation.policies import ORDERS, Known
+from pipesim.simulation.policies import Known, keys
 from pipesim.simulation.scenario import Scenario
 from pipesim.trace import Trace
 
@@ -62,6 +62,8 @@ def compile_scenario(trace: Trace, scenario: Scenario) -> Compilation:
     held = placement.demand_class >= 0
     hold = _hold(attempts, np.where(held, natural_s, 0.0), held, placement, scenario)
     priority = runs["priority"].fill_null(0).to_numpy()[attempts["run"].to_numpy()]
+    of_run = runs.select("pipeline_name", "trigger", "tenant", "user", "priority")[attempts["run"].to_numpy()]
+    known = Known(hold, placement.share, priority, attempts.hstack(of_run))
     given = SimulationInput(
         run_submitted=runs["submitted_at"].to_physical().to_numpy(),
         run_tasks=_offsets(attempts.filter(attempts["task"].is_first_distinct())["run"].to_numpy(), runs.height),
@@ -72,11 +74,12 @@ def compile_scenario(trace: Trace, scenario: Scenario) -> Compilation:
         attempt_class=placement.demand_class,
         attempt_hold=hold,
         attempt_outcome=_outcome(attempts, ran, placement.rejected),
-        attempt_key=ORDERS[scenario.policy.order](Known(hold, placement.share, priority)),
+        attempt_key=keys(scenario.policy.order, known),
         class_pool=placement.class_pool,
         class_demand=placement.class_demand,
         capacity=placement.capacity,
         greedy=scenario.policy.backfill == "greedy",
+        newest_first=scenario.policy.order == "lifo",
     )
     warnings = _warnings(left_out, attempts, ran, placement, scenario)
     return Compilation(given, runs, attempts, edges, placement, warnings)

@@ -64,6 +64,7 @@ class _Given(NamedTuple):
     class_line: Int32
     line_start: Int64
     pool_lines: Int64
+    newest_first: bool
 
 
 class _Happened(NamedTuple):
@@ -161,6 +162,7 @@ def _fixed(given: SimulationInput) -> _Given:
         line,
         begins[0].astype(np.int64),
         begins[1].astype(np.int64),
+        given.newest_first,
     )
 
 
@@ -269,7 +271,8 @@ def _simulate(g: _Given, s: _Happened, stretch: int) -> bool:
                 if waiting[line] == 0:
                     active[pool_lines[pool] + lively[pool]] = line
                     lively[pool] += 1
-                push(keys, since, who, line_start[line], waiting[line], key[attempt], now, attempt)
+                first_by = -float(now) if g.newest_first else key[attempt]
+                push(keys, since, who, line_start[line], waiting[line], first_by, now, attempt)
                 waiting[line] += 1
                 changed[pool] = True
         for pool in range(len(changed)):

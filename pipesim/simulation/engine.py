@@ -57,6 +57,7 @@ class SimulationInput:
         class_demand: [K, D] Demand of the demand class; 0 where its pool does not limit the dimension.
         capacity: [P, D] Capacity of the pool; 0 where it does not limit the dimension.
         greedy: Whether a task that does not fit may be passed.
+        newest_first: Whether, instead of the key, the instant of queueing counts, the latest first.
     """
 
     run_submitted: Int64
@@ -73,6 +74,7 @@ class SimulationInput:
     class_demand: Int64
     capacity: Int64
     greedy: bool
+    newest_first: bool = False
 
 
 @dataclass(frozen=True)

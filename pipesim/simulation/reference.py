@@ -84,6 +84,7 @@ class _Platform:
         self.hold = given.attempt_hold.tolist()
         self.outcome = given.attempt_outcome.tolist()
         self.key = given.attempt_key.tolist()
+        self.newest_first = given.newest_first
         # Only what a class asks for is compared: most tasks ask for one or two of the resources.
         self.demand: list[_Demand] = [tuple((d, n) for d, n in enumerate(row) if n) for row in given.class_demand.tolist()]
         self.pools = [_Pool(row) for row in given.capacity.tolist()]
@@ -118,7 +119,8 @@ class _Platform:
         now = self.queued[attempt] = self.now
         pool = self.pool_of[demand_class]
         line = pool.lines.setdefault(self.line_of[demand_class], [])
-        heappush(line, (self.key[attempt], now, self.attempt_task[attempt], attempt))
+        key = -float(now) if self.newest_first else self.key[attempt]
+        heappush(line, (key, now, self.attempt_task[attempt], attempt))
         self.call_pass(pool)
 
     def call_pass(self, pool: _Pool) -> None:

@@ -6,8 +6,9 @@ Unknown keys are refused and every mistake is reported, not only the first. Unit
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
+import polars as pl
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -31,7 +32,7 @@ Amount = Annotated[float, Strict(), Field(gt=0, le=_LARGEST, allow_inf_nan=False
 Count = Annotated[int, Strict(), Field(ge=1, le=_LARGEST)]
 Flag = Annotated[bool, Strict()]
 Word = Annotated[str, Field(min_length=1)]
-Order = Literal["fifo", "sjf", "ljf", "smallest", "priority"]
+Order = Literal["fifo", "lifo", "sjf", "ljf", "smallest", "priority"]
 Backfill = Literal["none", "greedy"]
 _Mistake = tuple[tuple[str | int, ...], str]
 
@@ -195,11 +196,51 @@ class Platform(_Part):
         ]
 
 
-class Policy(_Part):
-    """In what order waiting tasks start, and whether later ones may pass a first one that does not fit."""
+#: The columns of a task, and of its run, that an order may be computed from.
+ORDER_COLUMNS = (
+    "attempt", "task_name", "task_type", "raw_type", "framework", "pool", "cpu_cores", "gpus", "gpu_type", "memory_bytes",
+    "read_bytes", "written_bytes", "cached", "pipeline_name", "trigger", "tenant", "user", "priority", "estimated_duration_s",
+)  # fmt: skip
 
-    order: Order = "fifo"
+
+def expression(order: str) -> pl.Expr:
+    """Return an order that is an SQL expression, the least value of which goes first.
+
+    Raises:
+        ValueError: If it does not parse, or names a column that there is not.
+    """
+    try:
+        parsed = pl.sql_expr(order)
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"neither an order ({', '.join(get_args(Order))}) nor an SQL expression: {error}") from error
+    unknown = sorted(set(parsed.meta.root_names()) - set(ORDER_COLUMNS))
+    if unknown:
+        raise ValueError(
+            f"neither an order ({', '.join(get_args(Order))}) nor a column ({', '.join(ORDER_COLUMNS)}): {', '.join(unknown)}"
+        )
+    return parsed
+
+
+class Policy(_Part):
+    """In what order waiting tasks start, and whether later ones may pass a first one that does not fit.
+
+    Args:
+        order: One of `Order`, or an SQL expression over `ORDER_COLUMNS`; the least value goes first.
+        backfill: What may pass a task that does not fit.
+    """
+
+    order: Word = "fifo"
     backfill: Backfill = "none"
+
+    @field_validator("order")
+    @classmethod
+    def _order_is_one(cls, order: str) -> str:
+        if order not in get_args(Order):
+            try:
+                expression(order)
+            except ValueError as error:
+                raise PydanticCustomError("order", "{text}", {"text": str(error)}) from error
+        return order
 
 
 class Scenario(_Part):

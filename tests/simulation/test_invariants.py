@@ -57,7 +57,7 @@ pools = st.tuples(
 )
 policies = st.fixed_dictionaries(
     {
-        "order": st.sampled_from(["fifo", "sjf", "ljf", "smallest", "priority"]),
+        "order": st.sampled_from(["fifo", "lifo", "sjf", "ljf", "smallest", "priority", "-cpu_cores * attempt"]),
         "backfill": st.sampled_from(["none", "greedy"]),
     }
 )
@@ -89,7 +89,7 @@ class Attempt:
     pool: str
     demand: dict[str, int]
     hold: int | None
-    key: float
+    key: float | None
     queued: int | None = None
     started: int | None = None
     released: int | None = None
@@ -122,8 +122,11 @@ class ByTheRules:
             for pool in self.capacity:
                 self.pass_over(pool, now)
 
+    def turn(self, a: Attempt) -> tuple[float, int, int, int]:
+        return -a.queued if a.key is None else a.key, a.queued, self.rank(a.run), a.task
+
     def pass_over(self, pool: str, now: int) -> None:
-        for a in sorted((w for w in self.waiting if w.pool == pool), key=lambda w: (w.key, w.queued, self.rank(w.run), w.task)):
+        for a in sorted((w for w in self.waiting if w.pool == pool), key=self.turn):
             if fits(a.demand, self.capacity[pool], [r.demand for r in self.running if r.pool == pool]):
                 self.waiting.remove(a)
                 self.running.append(a)
@@ -174,7 +177,16 @@ def attempts_of(runs: list[dict[str, Any]], pools: Any, order: str) -> dict[tupl
             demand = {d: 1000 if d == "slots" else round(1000 * (task[d] or 0)) for d in capacity[pool]}
             hold = None if duration_s is None else round(duration_s * SECOND / speed[pool])
             share = max(demand[d] / capacity[pool][d] for d in demand)
-            key = {"fifo": 0, "sjf": hold, "ljf": -(hold or 0), "smallest": share, "priority": -(run["priority"] or 0)}[order]
+            cores = task["cpu_cores"]
+            key = {
+                "fifo": 0,
+                "lifo": None,
+                "sjf": hold,
+                "ljf": -(hold or 0),
+                "smallest": share,
+                "priority": -(run["priority"] or 0),
+                "-cpu_cores * attempt": np.inf if cores is None else -cores * (number + 1),
+            }[order]
             last = number + 1 == len(task["attempts"])
             found[r, k].append(Attempt(r, k, number + 1, status, last, pool, demand, hold, key))
     return found
@@ -271,9 +283,10 @@ def test_i4_no_needless_idling(trace_of, runs, pools, policy):
         here = [a for a in rows if a["pool"] == pool and a["started"] is not None]
         held = [{d: asks(a, d) for d in capacity} for a in here if a["started"] <= now < a["released"]]
         waiting = [a for a in here if a["queued"] <= now < a["started"]]
+        key = {id(a): keys[int(a["run_id"][-3:]), int(a["task_id"][1:]), a["attempt"]] for a in waiting}
         order = {
             id(a): (
-                keys[int(a["run_id"][-3:]), int(a["task_id"][1:]), a["attempt"]],
+                -a["queued"] if key[id(a)] is None else key[id(a)],
                 a["queued"],
                 runs[int(a["run_id"][-3:])]["submitted"],
             )

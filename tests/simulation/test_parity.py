@@ -54,6 +54,7 @@ def _random_input(rng: np.random.Generator, greedy: bool, runs: int, width: int,
         class_demand=demand,
         capacity=capacity,
         greedy=greedy,
+        newest_first=bool(rng.integers(0, 4) == 0),
     )
 
 
