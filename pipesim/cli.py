@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -152,10 +152,10 @@ def simulate(
                 warned.add(warning)
                 _say(f"warning: {warning}")
 
-    with _working("simulating"):
+    with _bar("simulating") as progress:
         try:
             results = run_scenarios(
-                lake, loaded, engine=engine, replications=replications, workers=workers, on_done=tell, say=_say
+                lake, loaded, engine=engine, replications=replications, workers=workers, on_done=tell, say=_say, tell=progress
             )
         finally:
             publish(lake)  # what was simulated before a scenario was refused is there to be queried
@@ -290,6 +290,20 @@ def _working(what: str) -> Iterator[None]:
 
     with Console(stderr=True).status(what):
         yield
+
+
+@contextmanager
+def _bar(what: str) -> Iterator[Callable[[float], None] | None]:
+    """Give what is to be called with the share that is done, to show it with the time left; None where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=1.0)
+        yield lambda share: progress.update(task, completed=share)
 
 
 def _config(kind: Any, values: dict[str, Any]) -> Any:

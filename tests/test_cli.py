@@ -225,7 +225,7 @@ def test_what_was_simulated_before_a_refusal_is_published_and_the_refusal_names_
 SLOW = """
 import sys, time
 import pipesim.experiments.replications as module
-def run_replication(run):
+def run_replication(run, tell=None):
     print("started", flush=True)
     time.sleep(60)
 module.run_replication = run_replication

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pipesim.errors import EmptyTraceError, PipesimError, RequestError
 from pipesim.experiments.backends import default_workers, map_runs
 from pipesim.lake import Lake, content_hash
-from pipesim.simulation import DEFAULT, RunSummary, Scenario, make_ready, simulate
+from pipesim.simulation import DEFAULT, RunSummary, Scenario, Tell, make_ready, simulate
 from pipesim.simulation.engines import engine_named
 from pipesim.streams import stream
 from pipesim.trace import Trace
@@ -44,6 +45,7 @@ def run_scenarios(
     workers: int | None = None,
     on_done: Callable[[RunResult], None] | None = None,
     say: Callable[[str], None] | None = None,
+    tell: Tell | None = None,
 ) -> list[RunResult]:
     """Simulate every replication of every scenario and store each in the lake, in place of what an earlier run left.
 
@@ -55,6 +57,7 @@ def run_scenarios(
         workers: How many processes; by default one for up to three runs, else one a core.
         on_done: Called with each result as it is stored.
         say: Called with a sentence where something takes long before the first run.
+        tell: Called now and then with the share of all runs that is done, 0..1.
 
     Returns:
         The results, by scenario as given, then by replication.
@@ -74,9 +77,18 @@ def run_scenarios(
         for scenario, count in zip(scenarios, counts, strict=True)
         for number in range(count)
     ]
-    results = []
-    for result in map_runs(run_replication, runs, workers or default_workers(len(runs))):
+    results: list[RunResult] = []
+
+    def tell_all(share: float) -> None:
+        if tell:
+            tell((len(results) + share) / len(runs))
+
+    workers = workers or default_workers(len(runs))
+    # Another process could not tell how far it is.
+    function = partial(run_replication, tell=tell_all) if workers == 1 else run_replication
+    for result in map_runs(function, runs, workers):
         results.append(result)
+        tell_all(0.0)
         if on_done:
             on_done(result)
     for scenario, count in zip(scenarios, counts, strict=True):
@@ -92,12 +104,12 @@ def try_replication(run: Run) -> RunResult | PipesimError:
         return error
 
 
-def run_replication(run: Run) -> RunResult:
-    """Simulate one replication and store it."""
+def run_replication(run: Run, tell: Tell | None = None) -> RunResult:
+    """Simulate one replication and store it; `tell` is called now and then with the share that is done, 0..1."""
     lake = Lake(run.home)
     try:
         trace, origin = workload(lake, run.scenario, run.replication)
-        result = simulate(trace, run.scenario, replication=run.replication, engine=run.engine)
+        result = simulate(trace, run.scenario, replication=run.replication, engine=run.engine, tell=tell)
     except PipesimError as error:
         error.where = f"scenario {run.scenario.name}: {error.where}" if error.where else f"scenario {run.scenario.name}"
         raise

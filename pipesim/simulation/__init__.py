@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from pipesim.simulation.compilation import compile_scenario
+from pipesim.simulation.engine import Tell
 from pipesim.simulation.engines import DEFAULT, ENGINES, engine_named, make_ready
 from pipesim.simulation.results import SimulationResult, to_trace
 from pipesim.simulation.scenario import Scenario
@@ -12,10 +13,22 @@ from pipesim.simulation.scenario_file import load_scenario
 from pipesim.simulation.summary import RunSummary, summarize
 from pipesim.trace import Trace
 
-__all__ = ["DEFAULT", "ENGINES", "RunSummary", "Scenario", "SimulationResult", "load_scenario", "make_ready", "simulate"]
+__all__ = [
+    "DEFAULT",
+    "ENGINES",
+    "RunSummary",
+    "Scenario",
+    "SimulationResult",
+    "Tell",
+    "load_scenario",
+    "make_ready",
+    "simulate",
+]
 
 
-def simulate(trace: Trace, scenario: Scenario, *, replication: int = 0, engine: str = DEFAULT) -> SimulationResult:
+def simulate(
+    trace: Trace, scenario: Scenario, *, replication: int = 0, engine: str = DEFAULT, tell: Tell | None = None
+) -> SimulationResult:
     """Simulate the work of a trace on the platform and under the policy of a scenario.
 
     Args:
@@ -23,6 +36,7 @@ def simulate(trace: Trace, scenario: Scenario, *, replication: int = 0, engine: 
         scenario: The platform and the policy; its `workload` says where the caller took the trace from.
         replication: The number of the replication, which is recorded.
         engine: One of `ENGINES`.
+        tell: Called now and then with the share of the runs that have been submitted, 0..1.
 
     Returns:
         The simulated trace, its summary, and warnings about what was left out or reinterpreted.
@@ -36,7 +50,7 @@ def simulate(trace: Trace, scenario: Scenario, *, replication: int = 0, engine: 
     compiled = compile_scenario(trace, scenario)
     make_ready(engine)
     loop_began = time.perf_counter()
-    schedule = run(compiled.given)
+    schedule = run(compiled.given, tell)
     engine_seconds = time.perf_counter() - loop_began
     simulated = to_trace(compiled, schedule, scenario)
     summary = summarize(

@@ -10,7 +10,6 @@ The loop comes back to Python every so often, so that an interrupt is served and
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,6 +29,7 @@ from pipesim.simulation.engine import (
     Int64,
     Schedule,
     SimulationInput,
+    Tell,
 )
 from pipesim.simulation.heaps import pop, pop_end, push, push_end, sooner
 
@@ -91,7 +91,7 @@ class _Happened(NamedTuple):
     below: Int64  # room for the descendants of a task
 
 
-def run(given: SimulationInput, tell: Callable[[float], None] | None = None) -> Schedule:
+def run(given: SimulationInput, tell: Tell | None = None) -> Schedule:
     """Simulate from the first submission until nothing is left to happen. The result is that of the reference engine.
 
     Args:

@@ -6,6 +6,7 @@ interpreted and a compiled engine can stand behind the same call and be compared
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,9 @@ Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
 Int8 = npt.NDArray[np.int8]
 Float64 = npt.NDArray[np.float64]
+
+#: What is called now and then with the share of the runs that have been submitted, 0..1.
+Tell = Callable[[float], None]
 
 #: An instant that did not come.
 NEVER = int(np.iinfo(np.int64).min)

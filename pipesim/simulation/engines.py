@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from pipesim.errors import RequestError
-from pipesim.simulation.engine import Schedule, SimulationInput
+from pipesim.simulation.engine import Schedule, SimulationInput, Tell
 
-Engine = Callable[[SimulationInput], Schedule]
+
+class Engine(Protocol):
+    """What simulates."""
+
+    def __call__(self, given: SimulationInput, tell: Tell | None = None) -> Schedule:
+        """Simulate from the first submission until nothing is left to happen."""
+
 
 #: What is used where nobody says otherwise.
 DEFAULT = "compiled"
 
 
-def _compiled(given: SimulationInput) -> Schedule:
+def _compiled(given: SimulationInput, tell: Tell | None = None) -> Schedule:
     from pipesim.simulation import compiled  # Numba and SimPy are imported only when they are used
 
-    return compiled.run(given)
+    return compiled.run(given, tell)
 
 
-def _reference(given: SimulationInput) -> Schedule:
+def _reference(given: SimulationInput, tell: Tell | None = None) -> Schedule:
     from pipesim.simulation import reference
 
-    return reference.run(given)
+    return reference.run(given, tell)
 
 
 ENGINES: dict[str, Engine] = {"compiled": _compiled, "reference": _reference}

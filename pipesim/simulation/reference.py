@@ -16,19 +16,27 @@ import numpy as np
 import simpy
 from simpy.events import EventPriority
 
-from pipesim.simulation.engine import CODE, FAILS, NEVER, PASSES, STAYS_OPEN, Schedule, SimulationInput
+from pipesim.simulation.engine import CODE, FAILS, NEVER, PASSES, STAYS_OPEN, Schedule, SimulationInput, Tell
 
 # Ranks within an instant. A plain SimPy timeout, which is what the end of an attempt is, has rank 1.
 _SUBMISSION, _PASS = EventPriority(2), EventPriority(3)
+
+#: How many submissions pass between two reports of progress.
+_TOLD_EVERY = 1024
 
 _Demand = tuple[tuple[int, int], ...]  # (dimension, amount) of what is asked for
 _Process = Generator[simpy.Event, Any, None]
 _Entry = tuple[float, int, int, int]  # order key, queued at, task, attempt: rule 6, as tasks are numbered by run
 
 
-def run(given: SimulationInput) -> Schedule:
-    """Simulate from the first submission until nothing is left to happen."""
-    platform = _Platform(given)
+def run(given: SimulationInput, tell: Tell | None = None) -> Schedule:
+    """Simulate from the first submission until nothing is left to happen.
+
+    Args:
+        given: The scenario and the trace.
+        tell: Called every so often with the share of the runs that have been submitted, 0..1.
+    """
+    platform = _Platform(given, tell)
     platform.env.process(platform.submissions())
     platform.env.run()
     return Schedule(
@@ -71,7 +79,8 @@ class _Pool:
 class _Platform:
     """The state of the simulated platform, and what changes it. Lists because Python reads them faster than arrays."""
 
-    def __init__(self, given: SimulationInput) -> None:
+    def __init__(self, given: SimulationInput, tell: Tell | None) -> None:
+        self.tell = tell
         self.env = simpy.Environment(initial_time=int(given.run_submitted[0]))
         self.run_submitted = given.run_submitted.tolist()
         self.run_tasks = given.run_tasks.tolist()
@@ -106,6 +115,8 @@ class _Platform:
         for instant, runs in groupby(range(len(self.run_submitted)), self.run_submitted.__getitem__):
             yield _Moment(self.env, _SUBMISSION, instant - self.now)
             for r in runs:
+                if self.tell and not r % _TOLD_EVERY:
+                    self.tell(r / len(self.run_submitted))
                 for task in range(self.run_tasks[r], self.run_tasks[r + 1]):
                     if not self.missing_parents[task]:
                         self.queue(self.task_attempts[task])

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -75,3 +76,13 @@ def test_a_deep_queue_and_a_long_chain_are_served_alike() -> None:
     expected, found = ENGINES["reference"](drawn), ENGINES["compiled"](drawn)
     assert np.array_equal(expected.started, found.started)
     assert (found.started != NEVER).sum() > 1000
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_progress_is_told_and_only_grows(name: str) -> None:
+    drawn = _random_input(np.random.default_rng(2), False, 150_000 if name == "compiled" else 5_000, 1, 10**6)
+    told: list[float] = []
+    ENGINES[name](drawn, told.append)
+    assert len(told) >= 2
+    assert told == sorted(told)
+    assert 0 <= told[0] < told[-1] <= 1
