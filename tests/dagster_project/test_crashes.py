@@ -21,7 +21,6 @@ pytestmark = pytest.mark.slow
 #: or after, when nothing that follows has been told of it.
 DEATHS = [
     ("inbox.json", 1, "after"),
-    ("observed/manifests", 1, "before"),
     ("observed/manifests", 1, "after"),
     ("models/current", 1, "before"),
     ("synthetic/current", 1, "after"),

@@ -35,7 +35,7 @@ _LINES = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.lists(_LINES, min_size=1, max_size=15), min_size=1, max_size=3), st.sampled_from([40, 300, 1 << 20]), st.data()
 )
@@ -85,7 +85,7 @@ _PLAIN = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=16, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     st.lists(_PLAIN, min_size=1, max_size=8),
     st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]),
