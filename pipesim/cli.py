@@ -86,6 +86,7 @@ def ingest(
 @app.command()
 def fit(
     arrivals: Annotated[str, typer.Option("--arrivals", help="The arrival model: hour-of-week or poisson.")] = "hour-of-week",
+    marks: Annotated[str, typer.Option("--marks", help="How the marks of runs hang together: independent.")] = "independent",
     window: Annotated[
         str, typer.Option("--window", help="Fit only what was submitted in FROM..TO, two days in UTC, the last included.")
     ] = "",
@@ -97,7 +98,7 @@ def fit(
     from pipesim.verbs import fit_workload
     from pipesim.workload import FitConfig
 
-    config = _config(FitConfig, {"arrivals": arrivals, "window": window})
+    config = _config(FitConfig, {"arrivals": arrivals, "marks": marks, "window": window})
     with _working("fitting the workload model"):
         fitted = fit_workload(Lake(home), config)
     _print(fitted.as_dict(), as_json, f"model {fitted.model}: {fitted.rows:,} rows in {fitted.cells} duration cells")

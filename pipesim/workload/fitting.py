@@ -33,6 +33,10 @@ class FitConfig(BaseModel):
     arrivals: Literal["hour-of-week", "poisson"] = Field(
         default="hour-of-week", description="hour-of-week: 168 renewal laws; poisson: one rate."
     )
+    marks: Literal["independent"] = Field(
+        default="independent",
+        description="How the marks of runs (pipeline, tenant, durations) hang together: independent, each drawn by itself.",
+    )
     window: str = Field(
         default="",
         description="Fit only what was submitted in FROM..TO, two days in UTC of which the last is included, "
@@ -107,6 +111,7 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
         assets=fit_assets(trace),
         provenance=Provenance(
             arrivals=config.arrivals,
+            marks=config.marks,
             window=config.window,
             seed=config.seed,
             pipeline_runs=runs.height,

@@ -31,6 +31,7 @@ class Provenance(Part):
     """What a model was made from, and what the fit had to put up with."""
 
     arrivals: str
+    marks: str = "independent"
     window: str = ""
     seed: int
     pipeline_runs: int
