@@ -15,7 +15,7 @@ import pytest
 from pipesim.ingest.inbox import due
 from pipesim.lake import Lake
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.endurance
 
 #: A part of the path of a file that the step commits, and which of such commits dies: in every step once, before it is on disk
 #: or after, when nothing that follows has been told of it.

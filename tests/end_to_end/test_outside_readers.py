@@ -102,7 +102,7 @@ def _simulate(lake: Lake, version: int) -> None:
     lake.save_simulated(trace, version % 4, pl.DataFrame({"version": [version]}), {})
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_no_read_and_no_publish_fails_while_files_are_replaced(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

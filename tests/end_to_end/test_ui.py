@@ -74,7 +74,7 @@ def _ask(port: int, query: str) -> Any:
         return None
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_runs_survive_a_kill_of_everything_and_ctrl_c_ends_every_process(tmp_path: Path) -> None:
     home, toy, folder = tmp_path / "home", tmp_path / "toy.py", tmp_path / "started_in"
     toy.write_text(SLEEPER)
