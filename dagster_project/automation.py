@@ -7,12 +7,12 @@ that whatever dies, the next tick asks for what is missing.
 """
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 
 import dagster as dg
 from dagster import AddDynamicPartitionsRequest, AssetSelection, DeleteDynamicPartitionsRequest
-from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
 from dagster_project.analytics import GROUP as ANALYTICS
 from dagster_project.logs import observed
@@ -32,7 +32,13 @@ ATTEMPTS = 3
 REASON = "pipesim/reason"
 #: A run queue lets only one run with the first tag run at a time; what dies is asked for again by a sensor, not by Dagster too.
 REFRESH = {"pipesim/refresh": "true", "dagster/max_retries": "0"}
-_UNDER_WAY = [dg.DagsterRunStatus.QUEUED, *IN_PROGRESS_RUN_STATUSES]
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 whole_path = dg.define_asset_job(
     "whole_path",
@@ -98,6 +104,7 @@ def scenario_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Senso
         requests.append(SCENARIOS.build_delete_request(gone))
     changed = [] if before is None else [name for name in files if before.get(name) != seen[name]]
     good, broken = read_scenarios(lake, changed)
+    _warn_of_room(context.log, good)
     runs = list(_replications(good, f"scenario {content_hash(json.dumps(seen))}")) if _has_workload(lake) else []
     reasons = [str(error) for error in broken.values()]
     if good and not runs:
@@ -119,11 +126,7 @@ def nightly(context: dg.ScheduleEvaluationContext, home: Home) -> list[dg.RunReq
     good, broken = read_scenarios(lake)
     for name, error in broken.items():
         context.log.error(f"the scenario {name} is left out: {error}")
-    for scenario in good:
-        if scenario.replications > REPLICATIONS:
-            context.log.warning(
-                f"{scenario.name}: {REPLICATIONS} of {scenario.replications} replications; reload the definitions"
-            )
+    _warn_of_room(context.log, good)
     context.instance.add_dynamic_partitions(str(SCENARIOS.name), [scenario.name for scenario in good])
     return list(_replications(good, f"night {context.scheduled_execution_time:%Y-%m-%d %H:%M}"))
 
@@ -133,6 +136,12 @@ def _replications(wanted: list[Scenario], reason: str) -> Iterator[dg.RunRequest
         for number in range(min(scenario.replications, REPLICATIONS)):
             key = partition_key(scenario.name, number)
             yield dg.RunRequest(run_key=f"{reason} {key}", partition_key=key, tags={REASON: reason})
+
+
+def _warn_of_room(log: logging.Logger, wanted: list[Scenario]) -> None:
+    for scenario in wanted:
+        if scenario.replications > REPLICATIONS:
+            log.warning(f"{scenario.name} is simulated {REPLICATIONS} times until the definitions are reloaded")
 
 
 def _has_workload(lake: Lake) -> bool:

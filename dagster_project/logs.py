@@ -149,15 +149,15 @@ def partition_key(name: str) -> str:
 
 
 def _verdict(refused: list[RefusedFile]) -> dg.AssetCheckResult:
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for file in refused:
-        first = [f"line {line.line}: {line.rule} ({line.detail}) {line.raw[:120]}" for line in file.lines]
-        rows.append((file.file, file.reason, " / ".join(first)))
+        rows.append((file.file, None, file.reason, None))
+        rows += [(file.file, line.line, f"{line.rule}: {line.detail}", line.raw) for line in file.lines]
     return dg.AssetCheckResult(
         check_name="inbox_files",
         asset_key="observed",
         passed=not refused,
         severity=dg.AssetCheckSeverity.ERROR,
         description=f"{len(refused)} files in the inbox were refused" if refused else "no file in the inbox was refused",
-        metadata={"refused": table(["file", "why", "first bad lines"], rows)} if refused else {},
+        metadata={"refused": table(["file", "line", "why", "what it holds"], rows)} if refused else {},
     )

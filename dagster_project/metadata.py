@@ -1,7 +1,6 @@
 """What the UI shows of a step, in Dagster's terms: previews, column schemas, figures, versions."""
 
 import base64
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import polars as pl
 
 import pipesim
 from pipesim.analytics import QueryColumn
+from pipesim.checks.verdict import markdown
 from pipesim.lake import content_hash, file_hash
 from pipesim.schema import Table
 
@@ -45,14 +45,8 @@ def preview(rows: pl.DataFrame | duckdb.DuckDBPyRelation) -> dg.MarkdownMetadata
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> dg.MarkdownMetadataValue:
     """Return rows as a table; what stands in a cell is shown as text, whatever it holds."""
-    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
-    return dg.MetadataValue.md("\n".join(lines))
-
-
-def _cell(value: object) -> str:
-    text = "".join(c if c.isprintable() else " " for c in str(value))
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&])", r"\\\1", text)
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    return dg.MetadataValue.md(markdown(pl.DataFrame(cells, schema=dict.fromkeys(heads, pl.String), orient="row")))
 
 
 def counts(rows: Mapping[str, int], heading: str) -> dg.MarkdownMetadataValue:

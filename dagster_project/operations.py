@@ -1,16 +1,16 @@
 """What keeps a home folder in order: the job that lets go of what the retention policy says, and when it runs."""
 
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
 
 from dagster_project.automation import REFRESH
+from dagster_project.metadata import table
 from dagster_project.resources import Home
 from pipesim.catalog import publish
 from pipesim.experiments.scenario_files import read_scenarios
-from pipesim.retention import Policy, Removal
+from pipesim.retention import Policy
 from pipesim.retention import prune as prune_lake
 
 
@@ -34,7 +34,9 @@ def let_go(context: dg.OpExecutionContext, config: Retention, home: Home) -> Non
         {
             "removed": len(removals),
             "megabytes": round(sum(removal.bytes for removal in removals) / 1e6, 3),
-            "what went": dg.MetadataValue.md(_table(removals)),
+            "what went": table(
+                ["kind", "name", "why", "MB"], [(r.kind, r.name, r.reason, f"{r.bytes / 1e6:,.3f}") for r in removals]
+            ),
         }
     )
 
@@ -52,8 +54,3 @@ weekly_prune = dg.ScheduleDefinition(
     description="Sundays at 4:00 UTC.",
     default_status=dg.DefaultScheduleStatus.RUNNING,
 )
-
-
-def _table(removals: Sequence[Removal]) -> str:
-    lines = [f"| {r.kind} | {r.name} | {r.reason} | {r.bytes / 1e6:,.3f} |" for r in removals]
-    return "\n".join(["| kind | name | why | MB |", "|---|---|---|---:|", *lines])

@@ -126,16 +126,8 @@ def read_before(earlier: Sequence[Manifest], source: Source) -> dict[str, FileAc
     return found
 
 
-def known_files(lake: Lake, source: Source) -> dict[str, FileAccount]:
-    """Return the accounts of the files that need not be read again through a source as it is configured, by their digest.
-
-    A file of which lines were refused for what was missing is not among them: it may have come since.
-    """
-    return complete(read_before(manifests(lake), source))
-
-
 def complete(read: dict[str, FileAccount]) -> dict[str, FileAccount]:
-    """Return the accounts of the files of which no line was refused for what was missing."""
+    """Return the accounts of the files that need not be read again: of the others, what lines lacked may have come since."""
     return {digest: account for digest, account in read.items() if not account.lacking}
 
 

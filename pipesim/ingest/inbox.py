@@ -100,7 +100,7 @@ def scan(lake: Lake, folder: Path, now: float, settled_after_s: float = SETTLED_
         lake: The store.
         folder: The inbox.
         now: Seconds since 1970, by the clock that the file system uses.
-        settled_after_s: How long a file must not have been written to.
+        settled_after_s: How long a file must not have been written to; one that claims to be of the future tells nothing.
 
     Raises:
         RequestError: If the folder cannot be read.
@@ -111,7 +111,7 @@ def scan(lake: Lake, folder: Path, now: float, settled_after_s: float = SETTLED_
         before = known.get(f"{folder}/{file.name}")
         if before is not None and before["mark"] == file.mark:
             same += 1
-        elif now - file.changed / 1e9 < settled_after_s or file.name.endswith(_UNFINISHED):
+        elif abs(now - file.changed / 1e9) < settled_after_s or file.name.endswith(_UNFINISHED):
             unsettled.append(file.name)
         else:
             new.append(file)

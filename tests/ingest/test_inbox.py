@@ -114,6 +114,8 @@ def test_a_file_still_being_written_is_left_until_it_rests(lake: Lake, inbox: Pa
     assert (early.new, early.unsettled) == ([], ["a.jsonl", "b.jsonl.part"])
     late = scan(lake, inbox, LONG_AGO + 11)
     assert ([f.name for f in late.new], late.unsettled) == (["a.jsonl"], ["b.jsonl.part"])
+    _drop(inbox / "a.jsonl", _task("a"), at=LONG_AGO + 1e6)
+    assert [f.name for f in scan(lake, inbox, LONG_AGO).new] == ["a.jsonl"], "a wrong clock must not make it wait for days"
 
 
 def test_an_end_that_comes_in_a_file_before_its_beginning_waits_for_it(lake: Lake, inbox: Path) -> None:
