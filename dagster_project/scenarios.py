@@ -23,7 +23,7 @@ class Draft(ScenarioDraft, dg.Config):
     kinds={"yaml"},
     owners=OWNERS,
     tags={"stage": "scenarios"},
-    code_version=code_version("simulation/scenario.py", "simulation/scenario_file.py", "experiments/scenario_files.py"),
+    code_version=code_version("simulation/scenario", "experiments/scenario_files.py"),
     check_specs=[
         dg.AssetCheckSpec(
             "readable",

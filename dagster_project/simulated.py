@@ -28,7 +28,9 @@ _CHECK = "every_scenario_runs"
 class Simulation(dg.Config):
     """How the scenarios are simulated."""
 
-    engine: str = Field(default=DEFAULT, description=f"The engine: {' or '.join(ENGINES)}.")
+    engine: str | None = Field(
+        default=None, description=f"The engine: {' or '.join(ENGINES)}; where none is named, the fastest that can."
+    )
     scenarios: list[str] = Field(
         default=[], description="In a run that is not of one partition: the scenarios to simulate; all where none is named."
     )
@@ -87,13 +89,13 @@ def _wanted(context: dg.AssetExecutionContext, config: Simulation, lake: Lake) -
     return [(scenario, list(range(scenario.replications))) for scenario in good], broken
 
 
-def _simulate(context: dg.AssetExecutionContext, lake: Lake, wanted: Wanted, engine: str) -> dict[str, PipesimError]:
+def _simulate(context: dg.AssetExecutionContext, lake: Lake, wanted: Wanted, engine: str | None) -> dict[str, PipesimError]:
     """Simulate and store; tells of each partition as it is done, and returns what could not be simulated."""
     from pipesim.experiments.replications import Run, try_replication
 
     runs = [Run(lake.root, scenario, number, engine) for scenario, numbers in wanted for number in numbers]
     failures: dict[str, PipesimError] = {}
-    make_ready(engine, context.log.info)
+    make_ready(engine or DEFAULT, [run.scenario for run in runs], context.log.info)
     for run, result in zip(runs, map_runs(try_replication, runs, default_workers(len(runs))), strict=True):
         if isinstance(result, PipesimError):
             failures.setdefault(run.scenario.name, result)

@@ -129,7 +129,10 @@ def synthesize(
 @app.command()
 def simulate(
     scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files.")],
-    engine: Annotated[str, typer.Option("--engine", help="The engine: compiled or reference, which are equal.")] = "compiled",
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help="The engine: compiled or reference, which are equal; by default the fastest that can."),
+    ] = None,
     replications: Annotated[
         int | None, typer.Option("--replications", metavar="N", min=1, help="Runs of each scenario.")
     ] = None,

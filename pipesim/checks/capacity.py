@@ -30,6 +30,8 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "longest_s": pl.Float64, "known_s": pl.Float64, "first_at": pl.Datetime("us"),
 }  # fmt: skip
 
+_STARTED = ("pool", "resource", "peak", "capacity", "first_at")
+
 
 def capacity_exceeded(lake: Lake) -> Verdict:
     """Attempts that ran at the same time demand no more than their pool had, by the capacities that the log tells.
@@ -97,6 +99,35 @@ def usage(trace: Trace, *, rounding: float = 0.0, shortest_s: float = 0.0) -> pl
         steps = _steps(attempts[key], capacities, limited)
         rows += [(key[0], r, *_measure(steps, i, r, rounding, shortest_s)) for i, r in enumerate(limited)]
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+def started_beyond(trace: Trace) -> pl.DataFrame:
+    """Return the pools in which something started although less was left than it takes, once all else had happened.
+
+    More than there is may be held for a while after a pool has shrunk, but nothing may start meanwhile that adds to it.
+
+    Args:
+        trace: As for `usage`.
+
+    Returns:
+        One row a pool and resource: pool, resource, peak (what was held then), capacity (what there was), first_at.
+    """
+    attempts = _holding(trace).partition_by("pool", as_dict=True)
+    pools = trace.pools.sort("pool", "valid_from").partition_by("pool", as_dict=True)
+    rows: list[tuple[object, ...]] = []
+    for key in sorted(set(attempts) & set(pools)):
+        limited = [r for r in DIMENSIONS if pools[key][r].null_count() < pools[key].height]
+        steps = _steps(attempts[key], pools[key], limited)
+        start = attempts[key]["start"].to_numpy()
+        then = np.searchsorted(steps.at, start)
+        beyond = steps.known[then] & (steps.held[then] > steps.capacity[then])
+        beyond &= attempts[key].select(limited).to_numpy() > 0
+        for i in np.flatnonzero(beyond.any(axis=0)).tolist():
+            first = int(then[np.argmin(np.where(beyond[:, i], start, _END))])
+            unit = DIMENSIONS[limited[i]]
+            amounts = float(steps.held[first, i] / unit), float(steps.capacity[first, i] / unit)
+            rows.append((key[0], limited[i], *amounts, pl.Series([steps.at[first]]).cast(pl.Datetime("us"))[0]))
+    return pl.DataFrame(rows, schema={name: _SCHEMA[name] for name in _STARTED}, orient="row")
 
 
 @dataclass(frozen=True)

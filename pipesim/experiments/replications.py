@@ -12,6 +12,7 @@ from pipesim.experiments.backends import default_workers, map_runs
 from pipesim.lake import Lake, content_hash
 from pipesim.simulation import DEFAULT, RunSummary, Scenario, Tell, make_ready, simulate
 from pipesim.simulation.engines import engine_named
+from pipesim.simulation.scenario.policy import own_policy
 from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.verbs import load_model
@@ -25,7 +26,7 @@ class Run:
     home: Path
     scenario: Scenario
     replication: int
-    engine: str
+    engine: str | None
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def run_scenarios(
     lake: Lake,
     scenarios: Sequence[Scenario],
     *,
-    engine: str = DEFAULT,
+    engine: str | None = None,
     replications: int | None = None,
     workers: int | None = None,
     on_done: Callable[[RunResult], None] | None = None,
@@ -52,7 +53,7 @@ def run_scenarios(
     Args:
         lake: Where the workload comes from and the results go.
         scenarios: The what-ifs; their names must differ.
-        engine: The engine of all runs.
+        engine: The engine of all runs; by default the fastest that can run each.
         replications: How often each is run; by default as often as the scenario says.
         workers: How many processes; by default one for up to three runs, else one a core.
         on_done: Called with each result as it is stored.
@@ -65,8 +66,10 @@ def run_scenarios(
     Raises:
         RequestError: If two scenarios share a name, or one cannot be run on what the lake holds.
     """
-    engine_named(engine)
-    make_ready(engine, say)
+    if engine is not None:
+        engine_named(engine)
+    # A user's own order is known only when it has been loaded, and then with it the engine.
+    make_ready(engine or DEFAULT, [s for s in scenarios if engine or own_policy(s.policy.order) is None], say)
     names = [scenario.name for scenario in scenarios]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
@@ -109,17 +112,20 @@ def run_replication(run: Run, tell: Tell | None = None) -> RunResult:
     lake = Lake(run.home)
     try:
         trace, origin = workload(lake, run.scenario, run.replication)
-        result = simulate(trace, run.scenario, replication=run.replication, engine=run.engine, tell=tell)
+        history = _history(lake, run.scenario)
+        result = simulate(trace, run.scenario, replication=run.replication, history=history, engine=run.engine, tell=tell)
     except PipesimError as error:
         error.where = f"scenario {run.scenario.name}: {error.where}" if error.where else f"scenario {run.scenario.name}"
         raise
     manifest = {
         "scenario": run.scenario.model_dump(mode="json", exclude_none=True),
         "replication": run.replication,
-        "engine": run.engine,
+        "engine": result.summary.engine,
         "workload": origin,
         "warnings": list(result.warnings),
     }
+    if history is not None:
+        manifest["history"] = {"ingests": _ingests(lake)}
     lake.save_simulated(result.trace, run.replication, result.summary.as_frame(), manifest)
     return RunResult(result.summary, result.warnings)
 
@@ -143,9 +149,18 @@ def workload(lake: Lake, scenario: Scenario, replication: int) -> tuple[Trace, d
                 where="workload",
                 remedy="ingest a log with `pipesim ingest` first",
             )
-        ingests = [path.stem for path in lake.ingest_manifests()]
-        return trace, {"kind": "replay", "ingests": content_hash(*ingests)}
+        return trace, {"kind": "replay", "ingests": _ingests(lake)}
     model = load_model(lake)
     seed = wanted.seed if replication == 0 else int(stream(wanted.seed, "replication", replication).integers(2**62))
     config = SynthesisConfig(days=wanted.days, scale=wanted.scale, seed=seed)
     return synthesize(model, config), {"kind": "synthetic", "model": model.id, **config.model_dump(mode="json")}
+
+
+def _history(lake: Lake, scenario: Scenario) -> Trace | None:
+    """Return what was observed, if a synthetic workload is estimated from it; a replay is estimated from itself."""
+    wanted = scenario.policy.estimates.kind == "history" and scenario.workload.kind == "synthetic"
+    return lake.load_observed() if wanted else None
+
+
+def _ingests(lake: Lake) -> str:
+    return content_hash(*(path.stem for path in lake.ingest_manifests()))

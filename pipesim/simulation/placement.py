@@ -1,4 +1,4 @@
-"""Which pool each attempt goes to, what it demands there, and whether the pool could ever hold it (rules 2 and 3)."""
+"""Which pool each attempt goes to, what it demands there, and whether the platform could ever hold it (rules 2 and 3)."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ import numpy.typing as npt
 import polars as pl
 
 from pipesim.errors import RequestError
+from pipesim.simulation.classes import Classes, number_rows
 from pipesim.simulation.describe import name_tasks
 from pipesim.simulation.engine import DIMENSIONS, Float64, Int32, Int64
-from pipesim.simulation.scenario import Platform, Pool
+from pipesim.simulation.machines import AS_A_WHOLE, Machines
+from pipesim.simulation.oversized import NOTHING, excess, refusal
+from pipesim.simulation.scenario import Pool, Scenario
+from pipesim.simulation.splitting import split
+from pipesim.simulation.tenants import Dues
 
 Mask = npt.NDArray[np.bool_]
 
@@ -21,50 +26,88 @@ _LARGEST = 1e15
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the attempts go. A attempts, P pools, K demand classes, D dimensions.
+    """Where the attempts go. A attempts.
 
     Args:
         pool: [A] Pool, or -1 for an attempt that needs none.
         demand_class: [A] Demand class, or -1.
-        class_pool: [K] Pool of the class.
-        class_demand: [K, D] Demand of the class.
-        capacity: [P, D] Capacity of the pool.
+        classes: The demand classes.
         share: [A] Dominant share: the largest demand / capacity over the dimensions that the pool limits.
-        rejected: [A] Whether the task asks for more than its pool has, and is rejected for it.
+        rejected: [A] Whether the task asks for more than it could ever be given, and is rejected for it.
     """
 
     pool: Int32
     demand_class: Int32
-    class_pool: Int32
-    class_demand: Int64
-    capacity: Int64
+    classes: Classes
     share: Float64
     rejected: Mask
 
 
-def place(attempts: pl.DataFrame, needs_pool: Mask, platform: Platform) -> Placement:
-    """Route the attempts (rows of `task_runs`, with their `task` number) to the pools of the platform.
+def place(
+    attempts: pl.DataFrame, needs_pool: Mask, scenario: Scenario, machines: Machines, dues: Dues | None, priority: Int64
+) -> Placement:
+    """Route the attempts to the pools of the platform.
+
+    Args:
+        attempts: [A rows] `task_runs`, with their `run` and `task` numbers.
+        needs_pool: [A] Whether an attempt holds anything.
+        scenario: The platform and the policy.
+        machines: What the platform consists of.
+        dues: What is due to the tenants.
+        priority: [A] The priorities of their runs.
 
     Raises:
-        RequestError: If a demand is no quantity, no pool accepts a task, or a task is too large for its pool.
+        RequestError: If a demand is no quantity, no pool accepts a task, or a task asks for more than it could ever be given.
     """
-    pool = np.where(needs_pool, _route(attempts, needs_pool, platform.pools), -1).astype(np.int32)
-    capacity = np.array([_capacity(p) for p in platform.pools], dtype=np.int64)
-    demand = _demand(attempts, needs_pool) * (capacity > 0)[pool]
-    demand[~needs_pool] = 0
-    oversized: Mask = np.any(demand > capacity[pool], axis=1)
-    rejected = np.zeros(len(pool), dtype=np.bool_)
-    if oversized.any():
-        if platform.oversized == "refuse":
-            raise _too_small(attempts, oversized, demand, pool, platform)
+    pool = np.where(needs_pool, _route(attempts, needs_pool, scenario.platform.pools), -1).astype(np.int32)
+    demand = _demand(attempts, needs_pool) * (machines.capacity > 0)[pool]
+    tenant = np.full(len(pool), -1, np.int32) if dues is None else dues.of_run[attempts["run"].to_numpy()]
+    if not scenario.policy.preemption:
+        priority = np.zeros_like(priority)
+    kind = _kind(attempts["gpu_type"], pool, machines)
+    demand_class, classes = _classes(needs_pool, pool, demand, tenant, kind, priority, machines)
+    # What needs no pool has no share: its class, -1, is the last.
+    share = np.append(classes.shares(machines.capacity), 0.0)[demand_class]
+    exceeded = excess(classes, machines, dues)
+    rejected = np.zeros(len(pool), np.bool_)
+    if exceeded.any():
+        if scenario.platform.oversized == "refuse":
+            raise refusal(attempts, demand_class, exceeded, classes, machines, dues, scenario)
         task = attempts["task"].to_numpy()
+        oversized = needs_pool & (exceeded[demand_class] != NOTHING)
         rejected = np.bincount(task, weights=oversized)[task] > 0
-    placed = needs_pool & ~rejected
-    demand_class, class_pool, class_demand = _classes(pool[placed], demand[placed])
-    classes = np.full(len(pool), -1, dtype=np.int32)
-    classes[placed] = demand_class
-    share = np.divide(demand, capacity[pool], out=np.zeros(demand.shape), where=capacity[pool] > 0).max(axis=1)
-    return Placement(pool, classes, class_pool, class_demand, capacity, share, rejected)
+        demand_class[rejected] = -1
+        kept, number = np.unique(demand_class[demand_class >= 0], return_inverse=True)
+        demand_class[demand_class >= 0] = number
+        classes = classes.only(kept)
+    return Placement(pool, demand_class, classes, share, rejected)
+
+
+def _classes(
+    needs_pool: Mask, pool: Int32, demand: Int64, tenant: Int32, kind: Int32, priority: Int64, machines: Machines
+) -> tuple[Int32, Classes]:
+    demand_class = np.full(len(pool), -1, dtype=np.int32)
+    demand_class[needs_pool], first = number_rows([c[needs_pool] for c in (pool, *demand.T, tenant, kind, priority)])
+    chosen = np.flatnonzero(needs_pool)[first]
+    parts = split(machines, pool[chosen], demand[chosen], kind[chosen])
+    return demand_class, Classes(pool[chosen], demand[chosen], tenant[chosen], kind[chosen], priority[chosen], parts)
+
+
+def _kind(gpu_type: pl.Series, pool: Int32, machines: Machines) -> Int32:
+    """Return the model of GPU that each attempt needs, [A]; -1 where every node of its pool will do."""
+    others = len(machines.models)  # the number of all models that no node has
+    if not others:
+        return np.full(len(pool), -1, np.int32)
+    numbers = {model: number for number, model in enumerate(machines.models)}
+    asked = gpu_type.replace_strict(numbers, default=others, return_dtype=pl.Int32).to_numpy()
+    asked = np.where(gpu_type.is_null().to_numpy(), -1, asked)
+    matters = np.full((len(machines.capacity), others + 2), -1, np.int32)
+    for p in np.flatnonzero(machines.placement != AS_A_WHOLE).tolist():
+        there = np.unique(machines.kind[machines.nodes_of(p)])
+        for number in range(others + 1):
+            matters[p, number + 1] = -1 if np.isin(there, [-1, number]).all() else number
+    needed: Int32 = matters[pool, asked + 1]
+    return needed
 
 
 def _route(attempts: pl.DataFrame, needs_pool: Mask, pools: tuple[Pool, ...]) -> Int32:
@@ -87,7 +130,7 @@ def _route(attempts: pl.DataFrame, needs_pool: Mask, pools: tuple[Pool, ...]) ->
 def _accepts(pool: Pool, only: bool) -> pl.Expr:
     needs_gpus = pl.col("gpus").fill_null(0) > 0
     if pool.accepts is None:
-        return pl.lit(True) if only else needs_gpus == (pool.gpus is not None)
+        return pl.lit(True) if only else needs_gpus == (pool.total("gpus") is not None)
     conditions = [pl.lit(True)]
     if pool.accepts.task_types is not None:
         conditions.append(pl.col("task_type").is_in(pool.accepts.task_types))
@@ -96,13 +139,6 @@ def _accepts(pool: Pool, only: bool) -> pl.Expr:
     if pool.accepts.gpus is not None:
         conditions.append(needs_gpus == pool.accepts.gpus)
     return pl.all_horizontal(conditions)
-
-
-def _capacity(pool: Pool) -> list[int]:
-    memory_bytes = None if pool.memory_gb is None else pool.memory_gb * 1e9
-    given = {"gpus": pool.gpus, "cpu_cores": pool.cpu_cores, "memory_bytes": memory_bytes, "slots": pool.slots}
-    # A capacity that rounds to nothing still limits, so it is not 0, which would mean that it does not.
-    return [0 if given[d] is None else max(1, round((given[d] or 0) * unit)) for d, unit in DIMENSIONS.items()]
 
 
 def _demand(attempts: pl.DataFrame, needs_pool: Mask) -> Int64:
@@ -122,32 +158,3 @@ def _demand(attempts: pl.DataFrame, needs_pool: Mask) -> Int64:
             )
         columns.append(np.rint(np.where(needs_pool, amount, 0) * unit).astype(np.int64))
     return np.stack(columns, axis=1)
-
-
-def _classes(pool: Int32, demand: Int64) -> tuple[Int32, Int32, Int64]:
-    """Number the distinct (pool, demand) rows in ascending order."""
-    number = pool.astype(np.int64)
-    for column in demand.T:
-        _, value = np.unique(column, return_inverse=True)
-        # Numbered anew at each column, the product stays below the square of the number of attempts.
-        _, number = np.unique(number * (value.max(initial=0) + 1) + value, return_inverse=True)
-    _, first, number = np.unique(number, return_index=True, return_inverse=True)
-    return number.astype(np.int32), pool[first], demand[first]
-
-
-def _too_small(attempts: pl.DataFrame, oversized: Mask, demand: Int64, pool: Int32, platform: Platform) -> RequestError:
-    row = int(np.flatnonzero(oversized)[0])
-    p = int(pool[row])
-    capacity = _capacity(platform.pools[p])
-    asked = [
-        f"{demand[row, d] / unit:g} {name} of {capacity[d] / unit:g}"
-        for d, (name, unit) in enumerate(DIMENSIONS.items())
-        if demand[row, d] > capacity[d]
-    ]
-    first = f"run {attempts['run_id'][row]!r} task {attempts['task_id'][row]!r}"
-    return RequestError(
-        f"pool {platform.pools[p].name!r} is too small: {first} demands {' and '.join(asked)}; "
-        f"above their pool's capacity are {name_tasks(attempts, oversized)}",
-        where=f"platform.pools.{p}",
-        remedy="enlarge the pool, route such tasks to a larger one, or set `platform.oversized: reject` to drop and count them",
-    )

@@ -1,8 +1,8 @@
-"""Orders of service: each gives a key to every attempt, and the least key goes first.
+"""Orders of service: what an order looks at, and the key that it gives to every attempt; the least key goes first.
 
 Ties go to the attempt queued earlier, then to the run submitted earlier, then to the earlier task of the run (rule 6).
-A key depends on the attempt alone, so all keys are computed before the first event and every engine reads the same ones.
-Only `lifo` looks at when an attempt was queued, which the engines do.
+Where a key depends on the attempt alone, all keys are computed before the first event, so that every engine reads the same
+ones. `lifo`, `fair-share`, `las` and a user's own order look at what has happened, which the engines do.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ import polars as pl
 
 from pipesim.errors import RequestError
 from pipesim.simulation.describe import name_tasks
-from pipesim.simulation.engine import Float64, Int64
-from pipesim.simulation.scenario import expression
+from pipesim.simulation.engine import ATTAINED, BY_KEY, FAIR, NEWEST, OWN, Float64, Int64
+from pipesim.simulation.scenario import Policy
+from pipesim.simulation.scenario.policy import expression, own_policy
 
 
 @dataclass(frozen=True)
@@ -24,54 +25,81 @@ class Known:
     """What an order may look at: one value an attempt.
 
     Args:
-        hold: How long it will hold its resources, in microseconds (the oracle's estimate).
+        estimate: How long it is believed to hold its resources, in microseconds.
         share: Its dominant share: the largest part it takes of any resource that its pool limits.
         priority: Its run's priority, 0 where the log says none.
-        rows: Its row of `task_runs`, with the columns of its run that an expression may name.
+        submitted: The instant at which its run is submitted.
+        rows: Its row of `task_runs`, with `ORDER_COLUMNS`.
     """
 
-    hold: Int64
+    estimate: Int64
     share: Float64
     priority: Int64
+    submitted: Int64
     rows: pl.DataFrame
 
 
 #: Float64 keys hold microseconds exactly up to 285 years, and priorities up to 2^53.
-ORDERS: dict[str, Callable[[Known], Float64]] = {
-    "fifo": lambda known: np.zeros(len(known.hold)),
-    "lifo": lambda known: np.zeros(len(known.hold)),
-    "sjf": lambda known: known.hold.astype(np.float64),
-    "ljf": lambda known: -known.hold.astype(np.float64),
-    "smallest": lambda known: known.share,
-    "priority": lambda known: -known.priority.astype(np.float64),
+ORDERS: dict[str, Callable[[Policy, Known], Float64]] = {
+    "fifo": lambda _, known: np.zeros(known.rows.height),
+    "lifo": lambda _, known: np.zeros(known.rows.height),
+    "sjf": lambda _, known: known.estimate.astype(np.float64),
+    "ljf": lambda _, known: -known.estimate.astype(np.float64),
+    "smallest": lambda _, known: known.share,
+    "priority": lambda _, known: -known.priority.astype(np.float64),
+    "edf": lambda policy, known: known.submitted + _deadline_us(policy, known),
+    "fair-share": lambda _, known: np.zeros(known.rows.height),
+    "las": lambda _, known: np.zeros(known.rows.height),
 }
 
+_LOOKS_AT = {"lifo": NEWEST, "fair-share": FAIR, "las": ATTAINED}
 
-def keys(order: str, known: Known) -> Float64:
+
+def looks_at(order: str) -> int:
+    """Return what an order looks at: `BY_KEY`, `NEWEST`, `FAIR`, `ATTAINED` or `OWN`."""
+    return OWN if own_policy(order) else _LOOKS_AT.get(order, BY_KEY)
+
+
+def keys(policy: Policy, known: Known) -> Float64:
     """Return the key of each attempt, [A].
 
     Args:
-        order: One of `ORDERS`, or an SQL expression over the columns that `expression` allows.
+        policy: Its order is one of `ORDERS`, an SQL expression over the columns that `expression` allows, or a user's own,
+            which gives its keys later.
         known: What may be looked at.
 
     Raises:
         RequestError: If an expression gives no number for some attempt, or not one value an attempt.
     """
-    if order in ORDERS:
-        return ORDERS[order](known)
-    rows = known.rows.with_columns(estimated_duration_s=pl.lit(pl.Series(known.hold / 1e6)))
+    if policy.order in ORDERS:
+        return ORDERS[policy.order](policy, known)
+    if looks_at(policy.order) == OWN:
+        return np.zeros(known.rows.height)
+    return _values(policy.order, known.rows, "order")
+
+
+def _deadline_us(policy: Policy, known: Known) -> Float64:
+    """Return how long after its submission the run of each attempt is due."""
+    deadline_s = policy.deadline_s
+    if isinstance(deadline_s, str):
+        return np.rint(_values(deadline_s, known.rows, "deadline_s") * 1e6)
+    assert deadline_s is not None, "a scenario with `edf` has deadlines"
+    return np.full(known.rows.height, np.rint(deadline_s * 1e6))
+
+
+def _values(text: str, rows: pl.DataFrame, key: str) -> Float64:
+    where = f"policy.{key}"
     try:
-        found = rows.select(key=expression(order).cast(pl.Float64)).to_series()
+        found = rows.select(key=expression(text).cast(pl.Float64)).to_series()
     except pl.exceptions.PolarsError as error:
-        raise RequestError(f"the order cannot be computed: {error}", where="policy.order", remedy="give a number") from error
+        raise RequestError(f"{text!r} cannot be computed: {error}", where=where, remedy="give a number") from error
     if len(found) != rows.height:
-        raise RequestError(
-            "the order gives one value for all tasks", where="policy.order", remedy="leave out what sums over several tasks"
-        )
+        remedy = "name a column, and leave out what sums over several tasks"
+        raise RequestError(f"{text!r} gives one value for all tasks", where=where, remedy=remedy)
     if found.is_nan().any():
         raise RequestError(
-            f"the order is not a number for {name_tasks(rows, found.is_nan().fill_null(False).to_numpy())}",
-            where="policy.order",
+            f"{text!r} is not a number for {name_tasks(rows, found.is_nan().fill_null(False).to_numpy())}",
+            where=where,
             remedy="say what holds there, for example with CASE",
         )
     # What the log does not say comes last.

@@ -1,26 +1,32 @@
-"""The figures of one simulated replication: waits, completion times, makespan, utilisation."""
+"""The figures of one simulated replication: waits, completion times, makespan, utilisation, and what the scenario asks for."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from pipesim.simulation.areas import Usage, has_nodes
 from pipesim.simulation.compilation import Compilation
-from pipesim.simulation.engine import DIMENSIONS, NEVER, Float64, Schedule
-from pipesim.simulation.placement import Mask
+from pipesim.simulation.costs import UNITS, Bill, bill
+from pipesim.simulation.engine import BROKEN, CODE, EVICTED, NEVER, STAYS_OPEN, Float64, Int64, Schedule
+from pipesim.simulation.scenario import Scenario
+from pipesim.simulation.warmup import mser5
 from pipesim.trace import Trace
 
-# The resource by which a pool's utilisation is measured: the first of these that it limits.
-_DOMINANT = ("gpus", "slots", "cpu_cores", "memory_bytes")
+_DAY_US = 86_400e6
+_WALL_CLOCK = ("engine_seconds", "seconds")
 
 
 @dataclass(frozen=True)
 class RunSummary:
     """One line of `pipesim simulate`. Times are seconds; None where there is nothing to average.
+
+    With a warm-up, waits count of what was queued from its end on, completion times and deadlines of runs submitted from then
+    on, interruptions and all that is measured over time from then on.
 
     Args:
         scenario: Name of the scenario.
@@ -28,16 +34,30 @@ class RunSummary:
         engine: The engine that ran it.
         pipelines: Simulated pipeline runs.
         tasks: Simulated tasks.
-        mean_wait_s: Mean of started - queued over the attempts that started.
+        mean_wait_s: Mean of started - queued over the attempts that started, and as often as they did.
         p50_wait_s: Its median, as all quantiles by linear interpolation.
         p95_wait_s: Its 0.95 quantile.
         p99_wait_s: Its 0.99 quantile.
         mean_jct_s: Mean of ended - submitted over the runs that ended (job completion time).
         p95_jct_s: Its 0.95 quantile.
-        makespan_s: From the first submission to the last end.
-        utilization: By pool, the part of capacity x makespan that was held, of GPUs, else slots, else CPU, else memory.
+        makespan_s: From the first submission to the last event, or to the horizon; the warm-up is part of it.
+        utilization: By pool, the part that was held of what was provisioned, of GPUs, else slots, else CPU, else memory.
         engine_seconds: Wall-clock time of the event loop alone.
         seconds: Wall-clock time from the trace to the result.
+        warmup_s: How long it was until anything counted; this and what follows is None where the scenario does not ask for it.
+        unfinished: Tasks that are not over, of all; where there is a horizon.
+        evictions: How often an attempt was evicted; where there is preemption.
+        node_failures: How often an attempt was interrupted because its node broke; where nodes break.
+        fragmentation: By pool of nodes, the part of what was provisioned that was free but of no use, as what was waiting
+            would have fitted into all of it but not on the nodes as they were; from the first submission on.
+        cost: Money, for all pools that have rates.
+        energy_kwh: Energy, likewise.
+        carbon_kg: What the energy caused; where the scenario says what a kilowatt-hour causes, too.
+        bills: These three by pool.
+        provisioned: By pool that changes its size, the mean of what it had, in GPUs, else slots, else cores, else gigabytes.
+        deadlines_missed: The part of the tasks that ended after their deadlines, or should have ended but were waiting or
+            running when the simulation stopped; where the order goes by deadlines.
+        asked: The names of the figures that the scenario asks for.
     """
 
     scenario: str
@@ -55,28 +75,57 @@ class RunSummary:
     utilization: dict[str, float | None]
     engine_seconds: float
     seconds: float
+    warmup_s: float | None = None
+    unfinished: int | None = None
+    evictions: int | None = None
+    node_failures: int | None = None
+    fragmentation: dict[str, float | None] | None = None
+    cost: float | None = None
+    energy_kwh: float | None = None
+    carbon_kg: float | None = None
+    bills: dict[str, Bill] | None = None
+    provisioned: dict[str, float | None] | None = None
+    deadlines_missed: float | None = None
+    asked: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the JSON object of the command line."""
-        return asdict(self)
+        """Return the JSON object of the command line: of the figures that a scenario may ask for, those that it does."""
+        always = [field.name for field in fields(self) if field.name not in (*_ASKED, "asked")]
+        values = asdict(self)
+        return {name: values[name] for name in (*always, *(name for name in self.asked if name != "bills"))}
 
     def as_frame(self) -> pl.DataFrame:
-        """Return one row for storage: without wall-clock times, so that equal inputs are stored as equal bytes.
+        """Return one row for storage, with the same columns for every scenario; what it does not ask for is NULL.
 
-        `utilization` is a list of `{pool, utilization}`, as pools differ between scenarios.
+        It has no wall-clock times, so that equal inputs are stored as equal bytes. What is told by pool is a list of
+        `{pool, <name>}`, as pools differ between scenarios; `bills` of `{pool, cost, energy_kwh, carbon_kg}`.
         """
-        row = {key: value for key, value in self.as_dict().items() if key not in ("engine_seconds", "seconds")}
-        row["utilization"] = [{"pool": pool, "utilization": value} for pool, value in self.utilization.items()]
-        whole = dict.fromkeys(("replication", "pipelines", "tasks"), pl.Int64())
-        schema: dict[str, pl.DataType] = {key: whole.get(key, pl.Float64()) for key in row}
-        schema |= {"scenario": pl.String(), "engine": pl.String()}
-        schema["utilization"] = pl.List(pl.Struct({"pool": pl.String(), "utilization": pl.Float64()}))
-        return pl.DataFrame([row], schema=schema)
+        row = {name: value for name, value in asdict(self).items() if name not in (*_WALL_CLOCK, "asked")}
+        for name in _BY_POOL:
+            if row[name] is not None:
+                row[name] = [{"pool": pool, name: value} for pool, value in row[name].items()]
+        if row["bills"] is not None:
+            row["bills"] = [{"pool": pool, **parts} for pool, parts in row["bills"].items()]
+        return pl.DataFrame([row], schema={name: _TYPES.get(name, pl.Float64()) for name in row})
+
+
+_ASKED = (
+    "warmup_s", "unfinished", "evictions", "node_failures", "fragmentation", "cost", "energy_kwh", "carbon_kg", "bills",
+    "provisioned", "deadlines_missed",
+)  # fmt: skip
+_BY_POOL = ("utilization", "fragmentation", "provisioned")
+_TYPES: dict[str, pl.DataType] = {
+    **dict.fromkeys(("scenario", "engine"), pl.String()),
+    **dict.fromkeys(("replication", "pipelines", "tasks", "unfinished", "evictions", "node_failures"), pl.Int64()),
+    **{name: pl.List(pl.Struct({"pool": pl.String(), name: pl.Float64()})) for name in _BY_POOL},
+    "bills": pl.List(pl.Struct({"pool": pl.String()} | dict.fromkeys(("cost", "energy_kwh", "carbon_kg"), pl.Float64()))),
+}
 
 
 def summarize(
     compiled: Compilation,
     schedule: Schedule,
+    scenario: Scenario,
     trace: Trace,
     *,
     replication: int,
@@ -85,13 +134,16 @@ def summarize(
     began: float,
 ) -> RunSummary:
     """Measure a schedule and the simulated trace that was made of it; `began` is the `perf_counter` of the beginning."""
-    started = schedule.started != NEVER
-    wait_s = (schedule.started[started] - schedule.queued[started]) / 1e6
+    given = compiled.given
+    since = _counts_from(compiled, schedule, scenario)
+    queued, wait_s = _waits(schedule)
     runs = trace.pipeline_runs
     jct_s = runs.select((pl.col("ended_at") - pl.col("submitted_at")).dt.total_microseconds() / 1e6).to_series()
-    makespan_us = last_event(compiled, schedule) - int(compiled.given.run_submitted[0])
-    mean_jct_s, p95_jct_s = _mean_and_quantiles(jct_s.drop_nulls().to_numpy(), 0.95)
-    mean_wait_s, p50_wait_s, p95_wait_s, p99_wait_s = _mean_and_quantiles(wait_s, 0.5, 0.95, 0.99)
+    mean_jct_s, p95_jct_s = _mean_and_quantiles(jct_s.filter(given.run_submitted >= since).drop_nulls().to_numpy(), 0.95)
+    mean_wait_s, p50_wait_s, p95_wait_s, p99_wait_s = _mean_and_quantiles(wait_s[queued >= since], 0.5, 0.95, 0.99)
+    usage = Usage.of(given, schedule, since)
+    held = enumerate(pool.name for pool in scenario.platform.pools)
+    figures = _asked(compiled, schedule, scenario, usage)
     return RunSummary(
         scenario=trace.name,
         replication=replication,
@@ -104,35 +156,89 @@ def summarize(
         p99_wait_s=p99_wait_s,
         mean_jct_s=mean_jct_s,
         p95_jct_s=p95_jct_s,
-        makespan_s=makespan_us / 1e6,
-        utilization={name: _utilization(compiled, started, p, makespan_us) for p, name in enumerate(trace.pools["pool"])},
+        makespan_s=(schedule.stopped - int(given.run_submitted[0])) / 1e6,
+        utilization={name: _part(usage.held_area(p), usage.provisioned_area(p)) for p, name in held},
         engine_seconds=engine_seconds,
         seconds=time.perf_counter() - began,
+        **figures,
+        asked=tuple(figures),
     )
 
 
-def last_event(compiled: Compilation, schedule: Schedule) -> int:
-    """Return the last instant at which anything happened: a submission or an end."""
-    return max(int(schedule.ended.max()), int(compiled.given.run_submitted[-1]))
+def _counts_from(compiled: Compilation, schedule: Schedule, scenario: Scenario) -> int:
+    """Return the instant from which on figures count."""
+    first = int(compiled.given.run_submitted[0])
+    if scenario.warmup_days == "auto":
+        queued, wait_s = _waits(schedule)
+        in_order = np.argsort(queued, kind="stable")
+        left_out = mser5(wait_s[in_order])
+        return int(queued[in_order[left_out]]) if left_out else first
+    return min(first + round(scenario.warmup_days * _DAY_US), schedule.stopped)
+
+
+def _waits(schedule: Schedule) -> tuple[Int64, Float64]:
+    """Return when something was queued that started, and how many seconds it waited."""
+    started = schedule.started != NEVER
+    cut = schedule.interruptions
+    queued = np.concatenate([schedule.queued[started], cut.queued])
+    return queued, (np.concatenate([schedule.started[started], cut.started]) - queued) / 1e6
+
+
+def _asked(compiled: Compilation, schedule: Schedule, scenario: Scenario, usage: Usage) -> dict[str, Any]:
+    """Return the figures that the scenario asks for."""
+    given, pools = compiled.given, scenario.platform.pools
+    first = int(given.run_submitted[0])
+    cut = schedule.interruptions
+    counted = cut.cause[cut.ended >= usage.since]
+    found: dict[str, Any] = {}
+    if scenario.warmup_days != 0:
+        found["warmup_s"] = (usage.since - first) / 1e6
+    if scenario.horizon_days is not None:
+        found["unfinished"] = int(np.isin(schedule.task_state, STAYS_OPEN).sum())
+    if scenario.policy.preemption:
+        found["evictions"] = int((counted == EVICTED).sum())
+    if any(pool.failures for pool in pools):
+        last = (schedule.outcome != given.attempt_outcome) & (schedule.ended >= usage.since)
+        found["node_failures"] = int((counted == BROKEN).sum() + last.sum())
+    if any(has_nodes(given, p) for p in range(len(pools))):
+        whole = replace(usage, since=first)
+        areas = {pool.name: (p, whole.provisioned_area(p)) for p, pool in enumerate(pools) if has_nodes(given, p)}
+        found["fragmentation"] = {name: _part(float(schedule.stranded[p]), area) for name, (p, area) in areas.items()}
+    bills = {pool.name: bill(usage, p, pool.cost, scenario.platform.carbon) for p, pool in enumerate(pools) if pool.cost}
+    if bills:
+        found["cost"] = sum(b.cost for b in bills.values())
+        found["energy_kwh"] = sum(b.energy_kwh for b in bills.values())
+        if scenario.platform.carbon:
+            found["carbon_kg"] = sum(b.carbon_kg or 0.0 for b in bills.values())
+        found["bills"] = bills
+    changing = {pool.name: p for p, pool in enumerate(pools) if pool.timetable or pool.autoscale}
+    if changing:
+        leading, lasts = given.leading(), usage.until - usage.since
+        areas_of = {name: (usage.provisioned_area(p), UNITS[leading[p]] * lasts) for name, p in changing.items()}
+        found["provisioned"] = {name: _part(*area) for name, area in areas_of.items()}
+    if scenario.policy.order == "edf":
+        found["deadlines_missed"] = _deadlines_missed(compiled, schedule, usage.since)
+    return found
+
+
+def _deadlines_missed(compiled: Compilation, schedule: Schedule, since: int) -> float | None:
+    """Return the part of the tasks that were due and late; the key of the order is the deadline."""
+    given = compiled.given
+    first = given.task_attempts[:-1]
+    deadline = given.attempt_key[first]
+    submitted = np.repeat(given.run_submitted, np.diff(given.run_tasks))
+    over = ~np.isin(schedule.task_state, [*STAYS_OPEN, CODE["SKIPPED"]])
+    left = np.logical_or.reduceat((schedule.queued != NEVER) & (schedule.ended == NEVER), first)
+    late = np.where(over, np.maximum.reduceat(schedule.ended, first) > deadline, left & (deadline <= schedule.stopped))
+    counted = np.isfinite(deadline) & (submitted >= since)
+    return _part(int((late & counted).sum()), int(((late | over) & counted).sum()))
+
+
+def _part(part: float, whole: float) -> float | None:
+    return float(part / whole) if whole else None
 
 
 def _mean_and_quantiles(seconds: Float64, *quantiles: float) -> list[float | None]:
     if not len(seconds):
         return [None] * (1 + len(quantiles))
     return [float(seconds.mean()), *(float(q) for q in np.quantile(seconds, quantiles))]
-
-
-def _utilization(compiled: Compilation, started: Mask, pool: int, makespan_us: int) -> float | None:
-    if not makespan_us:
-        return None
-    given = compiled.given
-    names = list(DIMENSIONS)
-    dimension = next(names.index(name) for name in _DOMINANT if given.capacity[pool, names.index(name)])
-    here = np.flatnonzero(started & (compiled.placement.pool == pool))
-    held_us = np.zeros(len(given.class_pool), dtype=np.int64)
-    np.add.at(held_us, given.attempt_class[here], given.attempt_hold[here])
-    # Python's integers neither overflow nor round, so a pool that was never idle comes out as exactly 1.
-    area = sum(
-        time_us * amount for time_us, amount in zip(held_us.tolist(), given.class_demand[:, dimension].tolist(), strict=True)
-    )
-    return float(area / (int(given.capacity[pool, dimension]) * makespan_us))

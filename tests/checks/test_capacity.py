@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipesim.checks.capacity import capacity_exceeded, usage
+from pipesim.checks.capacity import capacity_exceeded, started_beyond, usage
 from pipesim.lake import Lake
 from pipesim.trace import Trace
 from tests.checks.conftest import MONDAY
@@ -72,6 +72,23 @@ TWO = [{"pool": "a", "gpus": 2.0}]
 )
 def test_what_is_held_is_measured(attempts: list[Attempt], pools: list[dict[str, Any]], expected: tuple[object, ...]) -> None:
     assert measured(usage(trace(attempts, pools))) == expected
+
+
+SHRINKS = [{"pool": "a", "gpus": 4.0, "slots": 9}, {"pool": "a", "gpus": 2.0, "slots": 9, "valid_from": 10}]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "found"),
+    [
+        ([(0, 20, 3), (20, 25, 2)], []),  # held since before it shrank
+        ([(0, 20, 3), (12, 15, 0)], []),  # adds nothing to it
+        ([(0, 20, 3), (12, 15, 1), (13, 14, 1)], [("gpus", 4, 2, after(12))]),
+        ([(0, 5, 4), (4, 20, 1)], [("gpus", 5, 4, after(4))]),
+        ([(10, 20, 3)], [("gpus", 3, 2, after(10))]),
+    ],
+)
+def test_nothing_starts_that_adds_to_more_than_there_is(attempts: list[Attempt], found: list[tuple[object, ...]]) -> None:
+    assert started_beyond(trace(attempts, SHRINKS)).drop("pool").rows() == found
 
 
 def test_an_attempt_without_end_holds_for_its_duration() -> None:

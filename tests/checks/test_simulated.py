@@ -31,24 +31,75 @@ SCENARIO = Scenario(
 )
 JUDGES = (simulated.conservation, simulated.causality, simulated.capacity, simulated.hold_times)
 
+ROUGH = Scenario(
+    name="rough",
+    platform={
+        "pools": [
+            {
+                "name": "a",
+                "nodes": [{"count": 1, "gpus": 6.0}, {"count": 4, "gpus": 4.0}],
+                "placement": "pack",
+                "speed": 0.3,
+                "failures": {"mtbf_h": 6.0, "repair_h": 1.0},
+            },
+            {
+                "name": "b",
+                "cpu_cores": 16.0,
+                "speed": 0.3,
+                "timetable": {"steps": [{"from_h": 0, "share": 1.0}, {"from_h": 8, "share": 0.5}], "period_h": 24},
+            },
+        ]
+    },
+    policy={
+        "order": "priority",
+        "backfill": "greedy",
+        "preemption": True,
+        "checkpoint_s": 60.0,
+        "restart_s": 5.0,
+        "retries": {"limit": 2, "backoff_s": 30.0},
+    },
+    horizon_days=2.0,
+    warmup_days="auto",
+)
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake with three days of chains of two tasks, the second with a retry, some still running, and their simulation."""
-    lake = Lake(tmp_path_factory.mktemp("simulated"))
+
+def submit(lake: Lake) -> None:
+    """Store three days of chains of two tasks, the second with a retry, some still running, some of higher priority."""
     trace = workload(1, days=3, duration_s=pl.col("run_id").str.slice(1).cast(pl.Float64) * 7 % 3001 / 7)
     first = trace.task_runs.with_columns(task_id=pl.lit("a"), read_bytes=12_345_678, written_bytes=7_654_321)
     second = first.with_columns(task_id=pl.lit("b"), gpus=None, cpu_cores=8.0)
     end = pl.when(pl.int_range(pl.len()) % 50 == 7).then(pl.lit("RUNNING")).otherwise(pl.lit("SUCCEEDED"))
-    edges = trace.pipeline_runs.select("run_id", task_id=pl.lit("b"), parent_task_id=pl.lit("a"))
+    runs = trace.pipeline_runs.with_columns(priority=pl.int_range(pl.len()) % 3)
+    edges = runs.select("run_id", task_id=pl.lit("b"), parent_task_id=pl.lit("a"))
     tasks = [first, second.with_columns(status=pl.lit("FAILED")), second.with_columns(attempt=2, status=end)]
-    frames = {"pipeline_runs": trace.pipeline_runs, "task_runs": pl.concat(tasks, how="vertical_relaxed"), "task_edges": edges}
+    frames = {"pipeline_runs": runs, "task_runs": pl.concat(tasks, how="vertical_relaxed"), "task_edges": edges}
     with lake.transaction() as tx:
         for table in frames:
             tx.write_frame(Trace(frames)[table], lake.observed_file(table, "i"))
         tx.write_json({"files": []}, lake.ingest_manifest("i"))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with work, and its simulation on machines that always work."""
+    lake = Lake(tmp_path_factory.mktemp("simulated"))
+    submit(lake)
     run_scenarios(lake, [SCENARIO])
     return lake.root
+
+
+@pytest.fixture(scope="module")
+def rough_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with the same work, and its simulation where nodes break, attempts are evicted, and time is up."""
+    lake = Lake(tmp_path_factory.mktemp("rough"))
+    submit(lake)
+    run_scenarios(lake, [ROUGH], engine="reference")
+    return lake.root
+
+
+@pytest.fixture
+def rough(rough_home: Path, tmp_path: Path) -> Lake:
+    return Lake(shutil.copytree(rough_home, tmp_path / "rough"))
 
 
 @pytest.fixture
@@ -61,8 +112,8 @@ def problems(verdict: Verdict) -> list[str]:
     return verdict.tables["violations"]["problem"].to_list() if verdict.tables else []
 
 
-def change(lake: Lake, table: str, edit: Callable[[pl.DataFrame], pl.DataFrame]) -> None:
-    path = lake.simulated_folder(table, "slow-store", 0) / f"{table}.parquet"
+def change(lake: Lake, table: str, edit: Callable[[pl.DataFrame], pl.DataFrame], scenario: str = "slow-store") -> None:
+    path = lake.simulated_folder(table, scenario, 0) / f"{table}.parquet"
     edit(pl.read_parquet(path)).write_parquet(path)
 
 
@@ -178,6 +229,66 @@ def test_a_broken_invariant_is_seen(
     assert problem in problems(verdict)
     violation = verdict.tables["violations"].row(0, named=True)
     assert (violation["scenario"], violation["replication"]) == RUNS[0]
+
+
+def test_interruptions_and_what_is_left_out_keep_the_invariants(rough: Lake) -> None:
+    result = rough.load_simulated("rough")
+    ways = set(result.task_runs.select("status", "raw_status").unique().rows())
+    assert {("CANCELLED", "PREEMPTED"), ("NODE_FAIL", "NODE_FAIL"), ("RUNNING", "RUNNING"), ("PENDING", "PENDING")} <= ways
+    assert result.pipeline_runs.height < rough.load_observed().pipeline_runs.height
+    assert result.task_runs["node_id"].str.contains("+", literal=True).any()
+    assert result.pools.filter(pl.col("pool") == "b").height > 2
+    for judge in JUDGES:
+        verdict = judge(rough, [("rough", 0)])
+        assert verdict.passed, problems(verdict)
+        assert "cannot be told" not in verdict.words
+
+
+CUT = (pl.col("raw_status") == "PREEMPTED") & (pl.col("duration_s") > 100)
+FIRST_CUT = CUT & (CUT.cast(pl.Int32).cum_sum() == 1)
+COMES_BACK = CUT.shift(fill_value=False) & (CUT.shift(fill_value=False).cast(pl.Int32).cum_sum() == 1)
+LONGER = {"ended_at": pl.col("ended_at") + timedelta(hours=9), "duration_s": pl.col("duration_s") + 9 * 3600}
+OVERNIGHT = (pl.col("pool") == "b") & (pl.col("started_at").dt.hour() < 7)
+
+
+@pytest.mark.parametrize(
+    ("judge", "edit", "problem"),
+    [
+        (simulated.conservation, lambda f: f.filter(~COMES_BACK), "was interrupted, and never came back"),
+        (simulated.conservation, lambda f: f.filter(~FIRST_CUT), "came out, but was never submitted"),
+        (simulated.conservation, where(pl.col("attempt") == 1, status=pl.lit("FAILED"), error=None), "last failure"),
+        (simulated.hold_times, where(FIRST_CUT, **LONGER), "its duration is not what its work takes"),
+        (
+            simulated.hold_times,
+            where(FIRST_CUT, ended_at=pl.col("started_at"), duration_s=0.0),
+            "its duration is not what its work takes",
+        ),
+        (simulated.causality, where(COMES_BACK, queued_at=earlier("queued_at")), "before the attempt before it had ended"),
+        (
+            simulated.capacity,
+            where(OVERNIGHT, started_at=pl.col("started_at") + timedelta(hours=9), **LONGER),
+            "something started that adds to more than the scenario gives it",
+        ),
+        (
+            simulated.capacity,
+            lambda f: f.with_columns(node_id=pl.col("node_id").str.replace(r"a-[0-2]$", "a-3")),
+            "something started that adds to more than the scenario gives it",
+        ),
+    ],
+)
+def test_a_broken_invariant_of_interruptions_is_seen(
+    rough: Lake,
+    judge: Callable[[Lake, list[tuple[str, int]]], Verdict],
+    edit: Callable[[pl.DataFrame], pl.DataFrame],
+    problem: str,
+) -> None:
+    change(rough, "task_runs", edit, "rough")
+    assert any(problem in found for found in problems(judge(rough, [("rough", 0)])))
+
+
+def test_a_scenario_that_interrupts_nothing_has_no_interruptions(lake: Lake) -> None:
+    change(lake, "task_runs", where(FIRST, error=pl.lit("interrupted: its node broke")))
+    assert "was interrupted, though nothing in the scenario does that" in problems(simulated.conservation(lake, RUNS))
 
 
 def test_a_replay_of_a_log_that_grew_is_not_compared_with_it(lake: Lake) -> None:

@@ -13,7 +13,7 @@ START = datetime(2026, 1, 5)
 
 
 def _trace_of(runs: list[dict[str, Any]]) -> Trace:
-    """Return the trace of runs `{"submitted": s, "tasks": [...]}`.
+    """Return the trace of runs `{"submitted": s, "tasks": [...], <columns of pipeline_runs>}`.
 
     A task is `{"attempts": [(duration_s, status), ...], "parents": [index, ...], <columns of task_runs>}`. A RUNNING attempt
     was seen for its duration; a duration None means that the attempt never ran.
@@ -25,6 +25,7 @@ def _trace_of(runs: list[dict[str, Any]]) -> Trace:
         run_rows.append(
             {"run_id": run_id, "submitted_at": submitted, "priority": run.get("priority"), "pipeline_name": "p"}
             | {"status": run.get("status", "UNKNOWN"), "raw_status": "?", "time_basis": "utc", "observed_until": START}
+            | {name: run[name] for name in ("pipeline_name", "tenant", "user") if name in run}
         )
         for k, task in enumerate(run["tasks"]):
             columns = {key: value for key, value in task.items() if key not in ("attempts", "parents")}

@@ -1,6 +1,7 @@
 """Scenario files: what is understood, and that every mistake in one is reported at its place."""
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from pipesim.errors import ConfigError, FileError
@@ -63,7 +64,10 @@ replications: 0
         "name", "workload.days", "workload.horizon", "platform.pools.0.gpus", "platform.pools.1.name", "platform.pools.1",
         "platform.pools.2.accepts.task_types", "platform.store.read_mb_per_s", "policy.order", "lifecycle", "replications",
     }  # fmt: skip
-    assert "accepted here: name, description, workload, platform, policy, replications" in found["lifecycle"]
+    assert (
+        "accepted here: name, description, workload, platform, policy, horizon_days, warmup_days, replications"
+        in found["lifecycle"]
+    )
     assert all(order in found["policy.order"] for order in ORDERS)
 
 
@@ -82,6 +86,68 @@ replications: 0
 )
 def test_each_mistake_says_what_is_wrong(write, text, path, says):
     assert says in problems(write(text))[path]
+
+
+def a_pool(**keys):
+    return {"platform": {"pools": [{"name": "g", **keys}]}}
+
+
+def at_hours(*hours, share=1, **timetable):
+    return {"steps": [{"from_h": hour, "share": share} for hour in hours], **timetable}
+
+
+NODES = {"count": 2, "gpus": 8}
+BREAKS = {"mtbf_h": 10, "repair_h": 1}
+
+
+@pytest.mark.parametrize(
+    ("keys", "path", "says"),
+    [
+        (a_pool(nodes={"count": 2}), "platform.pools.0.nodes.0", "at least one capacity"),
+        (a_pool(nodes={"count": 0, "gpus": 8}), "platform.pools.0.nodes.0.count", "greater than or equal to 1"),
+        (a_pool(nodes=NODES, gpus=16), "platform.pools.0.nodes", "leave out gpus"),
+        (a_pool(nodes=NODES, placement="tetris"), "platform.pools.0.placement", "'first-fit', 'best-fit'"),
+        (a_pool(gpus=2, placement="pack"), "platform.pools.0.placement", "only a pool with `nodes`"),
+        (a_pool(gpus=2, timetable=at_hours(0, 8, 8)), "platform.pools.0.timetable.steps.2.from_h", "does not come after 8"),
+        (a_pool(gpus=2, timetable=at_hours(5, 3)), "platform.pools.0.timetable.steps.1.from_h", "does not come after 5"),
+        (a_pool(gpus=2, timetable=at_hours(0, 24, period_h=24)), "platform.pools.0.timetable.steps.1.from_h", "end of"),
+        (a_pool(gpus=2, timetable=at_hours(1, period_h=24)), "platform.pools.0.timetable.steps.0.from_h", "must begin at 0"),
+        (a_pool(gpus=2, timetable=at_hours(0, share=-1)), "platform.pools.0.timetable.steps.0.share", "equal to 0"),
+        (a_pool(nodes=NODES, timetable=at_hours(0, share=2)), "platform.pools.0.timetable.steps.0.share", "above 1"),
+        (a_pool(gpus=2, autoscale={"min": 3, "max": 1}), "platform.pools.0.autoscale.min", "above `max`"),
+        (a_pool(gpus=2, autoscale={"min": 3, "max": 9}), "platform.pools.0.autoscale", "begins with 2"),
+        (a_pool(gpus=2, autoscale={"min": 1, "max": 9}, timetable=at_hours(0)), "platform.pools.0.autoscale", "leave out one"),
+        (a_pool(gpus=2, failures=BREAKS), "platform.pools.0.failures", "interrupted for ever"),
+        (a_pool(gpus=2, failures=BREAKS | {"mtbf_h": 0}), "platform.pools.0.failures.mtbf_h", "greater than 0"),
+        (a_pool(gpus=2, cost={"per_h": -1}), "platform.pools.0.cost.per_h", "greater than or equal to 0"),
+        ({"platform": {"carbon": {"steps": [{"from_h": 6, "g_per_kwh": 3}]}}}, "platform.carbon.steps.0.from_h", "begin at 0"),
+        ({"policy": {"order": "edf"}}, "policy.deadline_s", "needs to know"),
+        ({"policy": {"deadline_s": 60}}, "policy.deadline_s", "only the order `edf`"),
+        ({"policy": {"order": "edf", "deadline_s": "60 * submitted_at"}}, "policy.deadline_s", "not a column"),
+        ({"policy": {"order": "edf", "deadline_s": float("nan")}}, "policy.deadline_s", "seconds above 0"),
+        ({"policy": {"estimates": "prophecy"}}, "policy.estimates.kind", "'oracle', 'history' or 'noisy'"),
+        ({"policy": {"estimates": "noisy"}}, "policy.estimates", "coefficient of variation"),
+        ({"policy": {"estimates": {"noisy": 0}}}, "policy.estimates.noisy", "greater than 0"),
+        ({"policy": {"retries": {"limit": 0}}}, "policy.retries.limit", "greater than or equal to 1"),
+        ({"policy": {"retries": {"factor": 0.5}}}, "policy.retries.factor", "greater than or equal to 1"),
+        ({"policy": {"checkpoint_s": 0}}, "policy.checkpoint_s", "greater than 0"),
+        ({"policy": {"tenants": [{"name": "a"}, {"name": "a"}]}}, "policy.tenants.1.name", "earlier tenant"),
+        ({"policy": {"tenants": [{"name": "a", "quota": {"gpus": -1}}]}}, "policy.tenants.0.quota.gpus", "equal to 0"),
+        ({"policy": {"tenants": [{"name": "a", "weight": 0}]}}, "policy.tenants.0.weight", "greater than 0"),
+        ({"horizon_days": 0}, "horizon_days", "greater than 0"),
+        ({"horizon_days": 2, "warmup_days": 2}, "warmup_days", "leaves nothing"),
+        ({"warmup_days": "soon"}, "warmup_days", "`auto`"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_rule_is_reported_at_its_place(write, keys, path, says):
+    platform = {"pools": [{"name": "g", "gpus": 2}], **keys.get("platform", {})}
+    assert says in problems(write(yaml.safe_dump({"name": "s", **keys, "platform": platform})))[path]
+
+
+def test_failures_end_with_a_limit_or_a_horizon(write):
+    for keys in ({"policy": {"retries": {"limit": 3}}}, {"horizon_days": 1}):
+        scenario = load_scenario(write(yaml.safe_dump({"name": "s", **keys, **a_pool(gpus=2, failures=BREAKS)})))
+        assert Scenario(**scenario.as_dict()) == scenario
 
 
 def test_a_syntax_error_is_placed_at_its_line(write):

@@ -68,7 +68,7 @@ def test_figures_of_a_case_worked_by_hand(trace_of):
         "p50_wait_s": 10.0, "p95_wait_s": pytest.approx(11.85), "p99_wait_s": pytest.approx(11.97), "mean_jct_s": 13.25,
         "p95_jct_s": pytest.approx(17.25), "makespan_s": 20.0, "utilization": {"g": 0.625},
     }  # fmt: skip
-    assert summary.as_frame().columns == list(figures)
+    assert summary.as_frame().columns[: len(figures)] == list(figures)
 
 
 def test_a_dag_with_retries_and_a_failure(trace_of):

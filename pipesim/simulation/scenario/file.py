@@ -13,7 +13,7 @@ from pipesim.yaml_text import parse_yaml
 
 _KINDS = ("replay", "synthetic")
 # Mistakes whose text quotes the value already, or has none to quote.
-_SELF_EXPLAINING = ("unknown_key", "across_keys", "name", "order", "task_types")
+_SELF_EXPLAINING = ("unknown_key", "across_keys", "name", "order", "task_types", "expression", "warmup")
 
 
 def load_scenario(path: Path) -> Scenario:

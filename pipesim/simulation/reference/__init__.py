@@ -1,0 +1,26 @@
+"""The reference engine: SimPy processes, written to be read. What it does is the meaning of a scenario.
+
+Within one instant SimPy serves events by rank, which is what gives the order of rule 5: attempts that end, then submissions
+and other changes, then one pass over the waiting tasks of every pool that changed, then the autoscalers. An attempt that ends
+at the instant it starts is an event of the first rank again, so it is followed by a further pass.
+"""
+
+from __future__ import annotations
+
+from pipesim.simulation.engine import Schedule, SimulationInput, Tell
+from pipesim.simulation.reference.platform import Platform
+
+
+def run(given: SimulationInput, tell: Tell | None = None) -> Schedule:
+    """Simulate from the first submission until nothing is left to happen, or the horizon.
+
+    Args:
+        given: The scenario and the trace.
+        tell: Called every so often with the share of the simulated time that has passed, 0..1.
+
+    Raises:
+        OwnOrderError: If a user's own order raises, or gives no number.
+    """
+    platform = Platform(given, tell)
+    platform.simulate()
+    return platform.record.schedule(platform.stopped)
