@@ -143,3 +143,18 @@ def test_what_is_no_order_is_refused_before_simulating(trace_of: Any, own: Any, 
     with pytest.raises(RequestError, match=says) as caught:
         simulated(trace_of, f"{path}:{name}")
     assert caught.value.where == "policy.order"
+
+
+@pytest.mark.parametrize(("name", "engine"), [("smallest_product", "compiled"), ("EarliestModelFirst", "reference")])
+def test_the_example_of_the_docs_runs_where_it_says(trace_of: Any, name: str, engine: str) -> None:
+    """One job holds the GPU; then pipeline a has a long one and b a short one: by product b goes first, by rank a."""
+    runs = [
+        {"submitted": at, "pipeline_name": pipeline, "tasks": [{"attempts": [(lasts, "SUCCEEDED")], "gpus": 1}]}
+        for at, pipeline, lasts in ((0, "a", 5), (1, "b", 2), (2, "a", 9))
+    ]
+    order = f"{Path(__file__).parents[2] / 'docs/examples/own_order.py'}:{name}"
+    scenario = Scenario(name="s", platform={"pools": [{"name": "gpu", "gpus": 1}]}, policy={"order": order})
+    result = simulate(trace_of(runs), scenario)
+    assert result.summary.engine == engine
+    started = result.trace.task_runs.sort("started_at")["run_id"].to_list()
+    assert started == ["run-000", *(["run-001", "run-002"] if engine == "compiled" else ["run-002", "run-001"])]

@@ -56,7 +56,7 @@ from pipesim.simulation.own_order import OwnOrderError, ask_own_order, is_compil
 
 #: How long the loop runs before it comes back to Python, so that an interrupt is served and progress can be told.
 _STRETCH_S = 0.05
-_SHORTEST, _LONGEST = 1 << 8, 1 << 16
+_FIRST, _LONGEST = 1 << 6, 1 << 16
 
 #: The parts that are compiled each when it is first needed, and rules that need it: what is always there, all rules but those
 #: that look ahead, and those.
@@ -75,7 +75,7 @@ def run(given: SimulationInput, tell: Tell | None = None) -> Schedule:
         OwnOrderError: If a user's own order raises, or gives no number.
     """
     own = _as_function(given.rules.own)
-    world, stretches, stretch = build(given, 0 if own is None else own.address), 0, _SHORTEST
+    world, stretches, stretch = build(given, 0 if own is None else own.address), 0, _FIRST
     origin = int(given.run_submitted[0])
     span = max(1, min(given.rules.horizon, int(given.run_submitted[-1])) - origin)
     rules = 1 if world.rules[EXTENDED] else None
@@ -93,7 +93,7 @@ def run(given: SimulationInput, tell: Tell | None = None) -> Schedule:
             _complain(given, world)
         else:
             took = time.perf_counter() - began
-            stretch = min(_LONGEST, max(_SHORTEST, int(stretch * min(4.0, _STRETCH_S / max(took, 1e-6)))))
+            stretch = min(_LONGEST, max(1, int(stretch * min(4.0, _STRETCH_S / max(took, 1e-6)))))
             if tell:
                 tell(min(1.0, (int(world.n[NOW]) - origin) / span))
 

@@ -84,5 +84,8 @@ def _sooner_evicted(w: World, a: int, b: int) -> bool:
 
 @inner
 def expected_end(w: World, attempt: int) -> int:
-    """When a running attempt is believed to end; one that has outlived its estimate, within the next microsecond."""
-    return max(w.started[attempt] + w.believed[attempt], w.n[NOW] + 1)
+    """When a running attempt is believed to end; one that outlives what is believed, to last twice as long, and so on."""
+    lasts = max(1, w.believed[attempt])
+    while w.started[attempt] + lasts <= w.n[NOW]:
+        lasts *= 2
+    return w.started[attempt] + lasts
