@@ -81,7 +81,7 @@ def _part_needed(scenario: Scenario) -> str:
     """Return which part of the compiled engine a scenario needs (see `compiled.PARTS`)."""
     policy = scenario.policy
     if policy.backfill in ("easy", "conservative"):
-        return "promises"
+        return policy.backfill
     more = (
         policy.order in ("fair-share", "las") or own_policy(policy.order) is not None,
         policy.preemption or policy.tenants,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import time
 from collections.abc import Callable
 from dataclasses import fields
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from filelock import FileLock
 from numba import carray, cfunc, types  # type: ignore[attr-defined]
 
 from pipesim.errors import RequestError
@@ -40,6 +42,7 @@ from pipesim.simulation.compiled.state import (
     SUBMITTED,
     World,
     build,
+    is_extended,
 )
 from pipesim.simulation.engine import (
     CONSERVATIVE,
@@ -60,7 +63,12 @@ _FIRST, _LONGEST = 1 << 6, 1 << 16
 
 #: The parts that are compiled each when it is first needed, and rules that need it: what is always there, all rules but those
 #: that look ahead, and those.
-PARTS = {"plain": Rules(), "rules": Rules(most_attempts=1), "promises": Rules(EASY)}
+PARTS = {
+    "plain": Rules(),
+    "rules": Rules(most_attempts=1),
+    "easy": Rules(EASY),
+    "conservative": Rules(CONSERVATIVE),
+}
 
 
 def run(given: SimulationInput, tell: Tell | None = None) -> Schedule:
@@ -75,14 +83,25 @@ def run(given: SimulationInput, tell: Tell | None = None) -> Schedule:
         OwnOrderError: If a user's own order raises, or gives no number.
     """
     own = _as_function(given.rules.own)
-    world, stretches, stretch = build(given, 0 if own is None else own.address), 0, _FIRST
+    make_ready(part_of(given))
+    return _run(given, tell, 0 if own is None else own.address)
+
+
+def part_of(given: SimulationInput) -> str:
+    """Return which of `PARTS` a simulation needs."""
+    ahead = {EASY: "easy", CONSERVATIVE: "conservative"}
+    return ahead.get(given.rules.backfill) or ("rules" if is_extended(given) else "plain")
+
+
+def _run(given: SimulationInput, tell: Tell | None, own_address: int) -> Schedule:
+    world, stretches, stretch = build(given, own_address), 0, _FIRST
     origin = int(given.run_submitted[0])
     span = max(1, min(given.rules.horizon, int(given.run_submitted[-1])) - origin)
     rules = 1 if world.rules[EXTENDED] else None
-    promises = 1 if given.rules.backfill in (EASY, CONSERVATIVE) else None
+    easy, conservative = (1 if given.rules.backfill == kind else None for kind in (EASY, CONSERVATIVE))
     while True:
         began = time.perf_counter()
-        found = loop.simulate(world, stretch, rules, promises)
+        found = loop.simulate(world, stretch, rules, easy, conservative)
         if found == DONE:
             return _schedule(given, world)
         if found == CALENDAR:
@@ -205,26 +224,35 @@ def is_ready(part: str) -> bool:
 def make_ready(part: str) -> None:
     """Compile one of `PARTS`, or load it where that has been done on this machine, by simulating a task of no time."""
     one, none = np.ones(1, np.int64), np.zeros(1, np.int64)
-    run(
-        SimulationInput(
-            run_submitted=none,
-            run_tasks=np.arange(2),
-            task_parents=none.astype(np.int32),
-            task_children=np.zeros(2, np.int64),
-            children=np.zeros(0, np.int64),
-            task_attempts=np.arange(2),
-            attempt_class=none.astype(np.int32),
-            attempt_hold=none,
-            attempt_outcome=none.astype(np.int8),
-            attempt_key=none.astype(np.float64),
-            class_pool=none.astype(np.int32),
-            class_demand=one[:, None],
-            capacity=one[:, None],
-            rules=PARTS[part],
-        )
+    given = SimulationInput(
+        run_submitted=none,
+        run_tasks=np.arange(2),
+        task_parents=none.astype(np.int32),
+        task_children=np.zeros(2, np.int64),
+        children=np.zeros(0, np.int64),
+        task_attempts=np.arange(2),
+        attempt_class=none.astype(np.int32),
+        attempt_hold=none,
+        attempt_outcome=none.astype(np.int8),
+        attempt_key=none.astype(np.float64),
+        class_pool=none.astype(np.int32),
+        class_demand=one[:, None],
+        capacity=one[:, None],
+        rules=PARTS[part],
     )
-    with contextlib.suppress(OSError):  # where nothing can be kept, it is compiled each time
-        _mark(part).touch()
+    if is_ready(part):
+        _run(given, None, 0)
+        return
+    lock: FileLock | contextlib.nullcontext[None] = FileLock(_cache() / f"loop.{part}.lock")
+    if not os.access(_cache().parent, os.W_OK):
+        lock = contextlib.nullcontext()  # where nothing can be kept, it is compiled each time
+    else:
+        _cache().mkdir(parents=True, exist_ok=True)
+    # Several processes that need it at once would all compile it.
+    with lock:
+        _run(given, None, 0)
+        with contextlib.suppress(OSError):
+            _mark(part).touch()
 
 
 def _cache() -> Path:

@@ -8,8 +8,8 @@ from pipesim.simulation.calendar import BREAK, LATER, RESIZE
 from pipesim.simulation.compiled.heaps import pop_end
 from pipesim.simulation.compiled.jit import inner
 from pipesim.simulation.compiled.machines import provision, resize, switch
-from pipesim.simulation.compiled.promises import conservative
-from pipesim.simulation.compiled.service import easy, in_order, is_stranded
+from pipesim.simulation.compiled.promises import pass_conservatively
+from pipesim.simulation.compiled.service import is_stranded, pass_easily, pass_in_order
 from pipesim.simulation.compiled.state import (
     AGAIN,
     BACKFILL,
@@ -30,7 +30,7 @@ from pipesim.simulation.compiled.state import (
     World,
 )
 from pipesim.simulation.compiled.turns import drop_stale, interrupt, queue, stand_in_line
-from pipesim.simulation.engine import BROKEN, EASY, NONE
+from pipesim.simulation.engine import BROKEN, NONE
 
 #: How far an instant has got when the loop comes back in the midst of it: everything may still happen, or only passes.
 HAPPENING, PASSING = 1, 2
@@ -116,7 +116,7 @@ def _break(w: World, node: int, pool: int) -> None:
 
 
 @inner
-def pass_over_pools(w: World, resumed: int, promises: int | None, plain: int) -> int:
+def pass_over_pools(w: World, resumed: int, easy: int | None, conservative: int | None, plain: int) -> int:
     """Let everybody who is new stand in line, and start what may start; returns why the loop must come back, if it must.
 
     With plain rules the loop itself lets start what may.
@@ -142,12 +142,12 @@ def pass_over_pools(w: World, resumed: int, promises: int | None, plain: int) ->
                 w.n[POOL] = pool
                 return ROOM
         w.changed[pool] = False
-        if promises is None:
-            in_order(w, pool, backfill == NONE)
-        elif backfill == EASY:
-            easy(w, pool)
+        if easy is not None:
+            pass_easily(w, pool)
+        elif conservative is not None:
+            pass_conservatively(w, pool)
         else:
-            conservative(w, pool)
+            pass_in_order(w, pool, backfill == NONE)
     return AGAIN
 
 

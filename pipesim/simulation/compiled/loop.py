@@ -64,7 +64,7 @@ from pipesim.simulation.engine import NEVER, NEWEST, Int64
 
 
 @entry
-def simulate(world: World, stretch: int, rules: int | None, promises: int | None) -> int:
+def simulate(world: World, stretch: int, rules: int | None, easy: int | None, conservative: int | None) -> int:
     """Let so many instants pass; returns why it came back.
 
     Args:
@@ -72,7 +72,8 @@ def simulate(world: World, stretch: int, rules: int | None, promises: int | None
         stretch: How many instants.
         rules: None: the code of all but plain rules (static orders, greedy or no backfill, no interruptions) is left out, as it
             takes long to compile and costs time.
-        promises: None: the code of EASY and conservative backfill is left out.
+        easy: None: the code of EASY backfill is left out.
+        conservative: None: the code of conservative backfill is left out.
     """
     w = boxed(world, rules)
     n, lists_running, at_once, plain_pass = w.n, w.rules[LISTS_RUNNING], w.rules[QUEUES_AT_ONCE], w.rules[PLAIN_PASS]
@@ -207,7 +208,7 @@ def simulate(world: World, stretch: int, rules: int | None, promises: int | None
         if rules is not None:
             n[RUNNING] = running
             if not plain_pass or n[FRESH]:
-                why = pass_over_pools(w, resumed, promises, plain_pass)
+                why = pass_over_pools(w, resumed, easy, conservative, plain_pass)
                 running = n[RUNNING]
                 if why != AGAIN:
                     n[RESUME] = PASSING if why == ROOM else HAPPENING

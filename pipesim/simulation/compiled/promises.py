@@ -11,7 +11,7 @@ from pipesim.simulation.compiled.turns import earlier
 
 
 @inner
-def conservative(w: World, pool: int) -> None:
+def pass_conservatively(w: World, pool: int) -> None:
     """Start what may start."""
     while _start_one(w, pool):
         pass

@@ -33,7 +33,7 @@ def is_stranded(w: World, pool: int) -> bool:
 
 
 @inner
-def in_order(w: World, pool: int, stops: bool) -> None:
+def pass_in_order(w: World, pool: int, stops: bool) -> None:
     """Go through the waiting attempts; without backfill the first that does not fit stops all, else only its line."""
     first, candidates = w.pool_lines[pool], 0
     filters = not stops and not w.rules[PREEMPTS]
@@ -67,7 +67,7 @@ def _first_of(w: World, candidates: int) -> int:
 
 
 @inner
-def easy(w: World, pool: int) -> None:
+def pass_easily(w: World, pool: int) -> None:
     """Start in order; then let others pass the first that does not fit, unless they delay it."""
     first, candidates = w.pool_lines[pool], w.lively[pool]
     for i in range(candidates):

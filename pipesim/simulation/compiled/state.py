@@ -373,16 +373,25 @@ def build(given: SimulationInput, own_address: int) -> World:
     )
 
 
-def _rules(given: SimulationInput, own_address: int) -> Int64:
+def is_extended(given: SimulationInput) -> bool:
+    """Whether a simulation needs more than the plain rules."""
     r = given.rules
-    lists_running = r.preempts or _breaks(given) or r.backfill in (EASY, CONSERVATIVE)
-    extended = (
-        lists_running
+    return (
+        _lists_running(given)
         or r.order not in (BY_KEY, NEWEST)
         or bool(r.most_attempts)
         or bool(r.backoff.any())
         or any(part is not None for part in (given.tenants, given.nodes, given.scaling, given.calendar))
     )
+
+
+def _lists_running(given: SimulationInput) -> bool:
+    """Whether what runs can be interrupted, or be looked at meanwhile."""
+    return given.rules.preempts or _breaks(given) or given.rules.backfill in (EASY, CONSERVATIVE)
+
+
+def _rules(given: SimulationInput, own_address: int) -> Int64:
+    r, lists_running, extended = given.rules, _lists_running(given), is_extended(given)
     parts = (given.nodes is not None, given.tenants is not None, given.scaling is not None)
     counts_held = given.tenants is not None or given.scaling is not None
     # What is needed besides the plain rules when an attempt ends; whether it stands in line as soon as it is queued; and
