@@ -96,6 +96,7 @@ class Rules:
         most_attempts: How many failed attempts a task may have before it has failed; 0: no limit.
         backoff: [B] Microseconds from the n-th failure of a task until it is queued again; the last holds for all further.
         horizon: The last instant that is simulated.
+        depth: How many that wait in a pool conservative backfill looks at, from the first in order on.
     """
 
     backfill: int = NONE
@@ -107,6 +108,7 @@ class Rules:
     most_attempts: int = 0
     backoff: Int64 = field(default_factory=lambda: np.zeros(1, np.int64))
     horizon: int = LATER
+    depth: int = 500
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ def rules_of(policy: Policy, horizon: int, rows: pl.DataFrame) -> Rules:
         most_attempts=policy.retries.limit or 0,
         backoff=_backoff(policy.retries),
         horizon=horizon,
+        depth=policy.depth,
     )
 
 

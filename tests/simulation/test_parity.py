@@ -104,6 +104,7 @@ def _random_input(rng: np.random.Generator, runs: int, width: int, busy: int, *,
         capacity=capacity,
         rules=Rules(
             backfill=backfill,
+            depth=int(rng.choice([2, 500])),
             order=chosen,
             own=_own if chosen == OWN else None,
             preempts=has["preemption"],

@@ -65,6 +65,14 @@ def test_what_may_pass_the_first_worked_by_hand(trace_of: TraceOf, backfill: str
     assert starts(by_both(jobs(trace_of, *JOBS), scenario)) == expected
 
 
+def test_conservative_backfill_looks_no_further_than_its_depth(trace_of: TraceOf) -> None:
+    """A holds all until 10; B, C and D need all; E, one GPU for a second, would pass them if it were looked at."""
+    work = jobs(trace_of, (0, 3, 10), (1, 4, 5), (2, 4, 5), (3, 4, 5), (4, 1, 1))
+    for depth, last in ((4, 4), (1, 25)):
+        policy = {"backfill": "conservative", "depth": depth}
+        assert starts(by_both(work, Scenario(name="s", platform=FOUR, policy=policy))) == [0, 10, 15, 20, last]
+
+
 def test_easy_lets_pass_what_ends_in_time_and_nothing_that_would_not(trace_of: TraceOf) -> None:
     """A holds three of four GPUs until 10, B needs all. C ends by then; D, which comes at 9, does not, and greedy lets it."""
     work = jobs(trace_of, (0, 3, 10), (1, 4, 5), (2, 1, 6), (9, 1, 20))

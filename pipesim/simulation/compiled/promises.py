@@ -6,7 +6,7 @@ from pipesim.simulation.compiled.heaps import pop_end, push_end
 from pipesim.simulation.compiled.jit import inner
 from pipesim.simulation.compiled.machines import allowed, fits
 from pipesim.simulation.compiled.starting import expected_end, try_to_start
-from pipesim.simulation.compiled.state import NOW, PREEMPTS, World
+from pipesim.simulation.compiled.state import DEPTH, NOW, PREEMPTS, World
 from pipesim.simulation.compiled.turns import earlier
 
 
@@ -30,7 +30,7 @@ def _start_one(w: World, pool: int) -> bool:
             size = _push_frontier(w, size, w.line_start[line], line)
     steps, number = _expect(w, pool), 0
     # Where nothing fits now, only the first may still start, by evicting others.
-    while size and (able or (number == 0 and w.rules[PREEMPTS])):
+    while size and number < w.rules[DEPTH] and (able or (number == 0 and w.rules[PREEMPTS])):
         at, line = w.frontier[0], w.frontier_line[0]
         size = _pop_frontier(w, size)
         base = w.line_start[line]

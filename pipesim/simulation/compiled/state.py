@@ -208,7 +208,8 @@ class World(NamedTuple):
 (
     HORIZON, BACKFILL, ORDER, EXTENDED, HAS_NODES, HAS_TENANTS, HAS_SCALING, PREEMPTS, LISTS_RUNNING, MOST_ATTEMPTS, CHECKPOINT,
     RESTART, OWN_ADDRESS, COUNTS_HELD, GIVES_MORE, QUEUES_AT_ONCE, PLAIN_PASS,
-) = range(17)  # fmt: skip
+    DEPTH,
+) = range(18)  # fmt: skip
 
 
 def build(given: SimulationInput, own_address: int) -> World:
@@ -399,7 +400,7 @@ def _rules(given: SimulationInput, own_address: int) -> Int64:
     looks = r.order in (ATTAINED, OWN)
     gives_more = counts_held or lists_running or looks or given.nodes is not None
     plain_pass = not lists_running and not looks and given.nodes is None and given.tenants is None
-    rest = (r.most_attempts, r.checkpoint, r.restart, own_address, counts_held, gives_more, not looks, plain_pass)
+    rest = (r.most_attempts, r.checkpoint, r.restart, own_address, counts_held, gives_more, not looks, plain_pass, r.depth)
     return np.array([r.horizon, r.backfill, r.order, extended, *parts, r.preempts, lists_running, *rest], np.int64)
 
 

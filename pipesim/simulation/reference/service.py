@@ -112,7 +112,8 @@ def _conservative(platform: Platform, pool: Pool) -> bool:
     """
     profile = _Profile.of(platform, pool)
     waiting = [(name, entry) for name, line in pool.lines.items() for entry in line if _is_allowed(platform, entry)]
-    for place, (name, entry) in enumerate(sorted(waiting, key=lambda one: _turn(platform, one[1]))):
+    in_order = sorted(waiting, key=lambda one: _turn(platform, one[1]))
+    for place, (name, entry) in enumerate(in_order[: platform.rules.depth]):
         ask, lasts = _ask_of(platform, entry), max(1, _expected(platform, entry))
         if (place == 0 or profile.earliest(ask, lasts, 0) == 0) and _start_if_it_fits(
             platform, pool, name, entry, evicts=place == 0

@@ -132,6 +132,7 @@ class Policy(Part):
         order: One of `Order`, an SQL expression over `ORDER_COLUMNS`, or a function of one's own, `module:name` or
             `file.py:name`; the least value goes first.
         backfill: What may pass a task that does not fit.
+        depth: How many that wait in a pool `conservative` promises a time, from the first in order on; the others wait.
         estimates: What `sjf`, `ljf`, `estimated_duration_s`, `easy` and `conservative` take for the duration of a task.
         deadline_s: For `edf`: seconds from the submission of a run, a number or an SQL expression for each task.
         retries: What happens after a failed attempt.
@@ -143,6 +144,7 @@ class Policy(Part):
 
     order: Word = "fifo"
     backfill: Backfill = "none"
+    depth: Count = 500
     estimates: Annotated[Estimates, BeforeValidator(_short_estimates)] = Estimates()
     deadline_s: Annotated[float | str, PlainValidator(_seconds_or_expression)] | None = None
     retries: Retries = Retries()
