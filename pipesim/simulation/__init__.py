@@ -7,7 +7,7 @@ import time
 from pipesim.errors import RequestError
 from pipesim.simulation.compilation import Compilation, compile_scenario
 from pipesim.simulation.engine import Tell, Waiting
-from pipesim.simulation.engines import DEFAULT, ENGINES, choose_engine, engine_named, make_ready
+from pipesim.simulation.engines import DEFAULT, ENGINES, choose_engine, engine_named, load, make_ready
 from pipesim.simulation.own_order import OwnOrderError
 from pipesim.simulation.results import SimulationResult, to_trace
 from pipesim.simulation.scenario import Scenario
@@ -61,7 +61,7 @@ def simulate(
         engine_named(engine)  # before the work that would be in vain
     compiled = compile_scenario(trace, scenario, replication=replication, history=history)
     engine = choose_engine(engine, compiled.given.rules.own)
-    make_ready(engine, [scenario])
+    load(engine, compiled.given)
     loop_began = time.perf_counter()
     try:
         schedule = engine_named(engine)(compiled.given, tell)

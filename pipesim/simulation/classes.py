@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from pipesim.simulation.engine import Float64, Int32, Int64
+from pipesim.simulation.engine import Int32, Int64
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,6 @@ class Classes:
     kind: Int32
     priority: Int64
     parts: Int64
-
-    def shares(self, capacity: Int64) -> Float64:
-        """Return the dominant shares, [K]: the largest part of what the pool has of any resource."""
-        there = capacity[self.pool]
-        shares = np.divide(self.demand, there, out=np.zeros(there.shape), where=there > 0)
-        return np.asarray(shares.max(axis=1, initial=0.0))
 
     def only(self, kept: npt.NDArray[Any]) -> Self:
         """Return some of them."""

@@ -52,6 +52,18 @@ FIRST_FIT, BEST_FIT, WORST_FIT, PACK = range(4)
 EVICTED, BROKEN = range(2)
 
 
+def lead_of(capacity: Int64) -> int:
+    """Return the dimension by which a pool is measured: the first of `LEADING` that it limits."""
+    order = sorted(range(len(capacity)), key=lambda d: LEADING.index(list(DIMENSIONS)[d]))
+    return next((d for d in order if capacity[d]), 0)
+
+
+def dominant_shares(demand: Int64, capacity: Int64) -> Float64:
+    """Return the largest part that each demand, [n, D], takes of what there is, [n, D], of any resource that is limited."""
+    shares: Float64 = np.divide(demand, capacity, out=np.zeros(demand.shape), where=capacity > 0)
+    return np.asarray(shares.max(axis=1, initial=0.0))
+
+
 class Waiting(NamedTuple):
     """An attempt whose turn is to be decided, as a user's own order sees it when it is queued.
 
@@ -226,20 +238,16 @@ class SimulationInput:
     calendar: Calendar | None = None
 
     def leading(self) -> list[int]:
-        """Return the dimension by which each pool is measured: the first of `LEADING` that it limits."""
-        names = list(DIMENSIONS)
-        order = sorted(range(self.capacity.shape[1]), key=lambda d: LEADING.index(names[d]))
-        return [next((d for d in order if row[d]), 0) for row in self.capacity.tolist()]
+        """Return the dimension by which each pool is measured."""
+        return [lead_of(row) for row in self.capacity]
 
     def sizes(self) -> Int64:
         """Return the size of each pool at the beginning, [P]."""
         return self.capacity[np.arange(len(self.capacity)), self.leading()] if self.size is None else self.size
 
     def class_shares(self) -> Float64:
-        """Return the dominant share of each demand class, [K]: the largest part of what its pool has of any resource."""
-        capacity = self.capacity[self.class_pool]
-        shares: Float64 = np.divide(self.class_demand, capacity, out=np.zeros(capacity.shape), where=capacity > 0)
-        return np.asarray(shares.max(axis=1, initial=0.0))
+        """Return the dominant share of each demand class, [K]."""
+        return dominant_shares(self.class_demand, self.capacity[self.class_pool])
 
 
 @dataclass(frozen=True)

@@ -77,14 +77,22 @@ def make_ready(name: str, scenarios: Iterable[Scenario], say: Callable[[str], No
         compiled.make_ready(part)
 
 
+def load(name: str, given: SimulationInput) -> None:
+    """Load what an engine needs for a simulation, so that it does not count as simulation."""
+    if name == "compiled":
+        from pipesim.simulation import compiled
+
+        compiled.make_ready(compiled.part_of(given))
+
+
 def _part_needed(scenario: Scenario) -> str:
-    """Return which part of the compiled engine a scenario needs (see `compiled.PARTS`)."""
+    """Return which part of the compiled engine a scenario needs (see `compiled.PARTS`), as far as it alone tells."""
     policy = scenario.policy
     if policy.backfill in ("easy", "conservative"):
         return policy.backfill
     more = (
         policy.order in ("fair-share", "las") or own_policy(policy.order) is not None,
-        policy.preemption or policy.tenants,
+        policy.preemption or any(tenant.quota for tenant in policy.tenants),
         policy.retries.limit is not None or policy.retries.backoff_s,
         *((pool.nodes or pool.failures or pool.timetable or pool.autoscale) for pool in scenario.platform.pools),
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipesim.errors import RequestError
 from pipesim.simulation.calendar import Breakdowns, Calendar, Steps
-from pipesim.simulation.engine import BEST_FIT, DIMENSIONS, FIRST_FIT, LEADING, PACK, WORST_FIT, Int8, Int32, Int64, Scaling
+from pipesim.simulation.engine import BEST_FIT, DIMENSIONS, FIRST_FIT, PACK, WORST_FIT, Int8, Int32, Int64, Scaling, lead_of
 from pipesim.simulation.scenario import Platform, Pool
 from pipesim.simulation.scenario.platform import MOST_NODES, Autoscale
 from pipesim.simulation.scenario.platform import Nodes as NodesPart
@@ -107,12 +107,6 @@ def amounts_of(part: Pool | NodesPart | Quota) -> list[float | None]:
     memory_bytes = None if part.memory_gb is None else part.memory_gb * 1e9
     given = {"gpus": part.gpus, "cpu_cores": part.cpu_cores, "memory_bytes": memory_bytes, "slots": part.slots}
     return [None if (amount := given[d]) is None else amount * unit for d, unit in DIMENSIONS.items()]
-
-
-def lead_of(capacity: Int64) -> int:
-    """Return the dimension by which a pool is measured; see `SimulationInput.leading`."""
-    names = list(DIMENSIONS)
-    return next(d for d in map(names.index, LEADING) if capacity[d])
 
 
 def scaling_of(platform: Platform, machines: Machines) -> Scaling | None:

@@ -11,7 +11,7 @@ import polars as pl
 from pipesim.errors import RequestError
 from pipesim.simulation.classes import Classes, number_rows
 from pipesim.simulation.describe import name_tasks
-from pipesim.simulation.engine import DIMENSIONS, Float64, Int32, Int64
+from pipesim.simulation.engine import DIMENSIONS, Float64, Int32, Int64, dominant_shares
 from pipesim.simulation.machines import AS_A_WHOLE, Machines
 from pipesim.simulation.oversized import NOTHING, excess, refusal
 from pipesim.simulation.scenario import Pool, Scenario
@@ -67,7 +67,7 @@ def place(
     kind = _kind(attempts["gpu_type"], pool, machines)
     demand_class, classes = _classes(needs_pool, pool, demand, tenant, kind, priority, machines)
     # What needs no pool has no share: its class, -1, is the last.
-    share = np.append(classes.shares(machines.capacity), 0.0)[demand_class]
+    share = np.append(dominant_shares(classes.demand, machines.capacity[classes.pool]), 0.0)[demand_class]
     exceeded = excess(classes, machines, dues)
     rejected = np.zeros(len(pool), np.bool_)
     if exceeded.any():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from pipesim.simulation.engine import DIMENSIONS, PACK, Int8, Int32, Int64
-from pipesim.simulation.machines import AS_A_WHOLE, Machines, lead_of
+from pipesim.simulation.engine import DIMENSIONS, PACK, Int8, Int32, Int64, lead_of
+from pipesim.simulation.machines import AS_A_WHOLE, Machines
 
 Mask = npt.NDArray[np.bool_]
 

@@ -1,7 +1,7 @@
 """The compiled engine: the rules of the reference engine as one loop over arrays, which Numba turns into machine code.
 
-`state` lays out the arrays, `loop` is the loop, `turns` the life of an attempt, `machines` what is free, `service`, `starting`
-and `promises` a pass over a pool, `happenings` everything else that happens.
+`world` names the arrays, `layout` lays them out, `loop` is the loop, `turns` the life of an attempt, `machines` what is free,
+`service`, `starting` and `promises` a pass over a pool, `happenings` everything else that happens.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from filelock import FileLock
 from numba import carray, cfunc, types  # type: ignore[attr-defined]
 
 from pipesim.errors import RequestError
+from pipesim.lake import content_hash
 from pipesim.simulation.calendar import LATER
 from pipesim.simulation.compiled import loop
-from pipesim.simulation.compiled.state import (
+from pipesim.simulation.compiled.layout import build, is_extended
+from pipesim.simulation.compiled.world import (
     ASKED,
     CALENDAR,
     CHANGES,
@@ -41,8 +43,6 @@ from pipesim.simulation.compiled.state import (
     SEEN,
     SUBMITTED,
     World,
-    build,
-    is_extended,
 )
 from pipesim.simulation.engine import (
     CONSERVATIVE,
@@ -159,18 +159,7 @@ def _with_room(world: World) -> World:
     """Have twice the room for what is written down."""
     pools, running = len(world.changed), int(world.counts.sum() + world.waiting.sum())
     bigger: dict[str, npt.NDArray[Any]] = {}
-    for name in (
-        "note_at",
-        "note_pool",
-        "note_amount",
-        "cut_attempt",
-        "cut_queued",
-        "cut_started",
-        "cut_ended",
-        "cut_cause",
-        "cut_node",
-        "cut_nodes",
-    ):
+    for name in (name for name in World._fields if name.startswith(("note_", "cut_"))):
         old = getattr(world, name)
         used = int(world.n[PROVISIONED if name.startswith("note") else INTERRUPTED])
         bigger[name] = np.zeros((2 * used + pools + running + 64, *old.shape[1:]), old.dtype)
@@ -243,12 +232,12 @@ def make_ready(part: str) -> None:
     if is_ready(part):
         _run(given, None, 0)
         return
-    lock: FileLock | contextlib.nullcontext[None] = FileLock(_cache() / f"loop.{part}.lock")
-    if not os.access(_cache().parent, os.W_OK):
-        lock = contextlib.nullcontext()  # where nothing can be kept, it is compiled each time
-    else:
+    lock: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    with contextlib.suppress(OSError):  # where nothing can be kept, it is compiled each time
         _cache().mkdir(parents=True, exist_ok=True)
-    # Several processes that need it at once would all compile it.
+        if os.access(_cache(), os.W_OK):
+            # Several processes that need it at once would all compile it.
+            lock = FileLock(_cache() / f"loop.{part}.lock")
     with lock:
         _run(given, None, 0)
         with contextlib.suppress(OSError):
@@ -260,18 +249,23 @@ def _cache() -> Path:
 
 
 def _mark(part: str) -> Path:
-    return _cache() / f"loop.{part}.ready"
+    return _cache() / f"loop.{part}.{_version()}.ready"
+
+
+@functools.cache
+def _version() -> str:
+    """Return the hash of the sources of the engine."""
+    return content_hash(*(file.read_text(encoding="utf-8") for file in sorted(Path(__file__).parent.glob("*.py"))))
 
 
 def _forget_old_code() -> None:
     """Numba compiles a function anew when its file has changed, but not when that of a function it calls has."""
-    newest = max(file.stat().st_mtime for file in Path(__file__).parent.glob("*.py"))
+    if any(_mark(part).is_file() for part in PARTS):
+        return
     for file in _cache().glob("loop.*"):
-        try:
-            if file.suffix in (".nbi", ".nbc", ".ready") and file.stat().st_mtime < newest:
+        if file.suffix in (".nbi", ".nbc", ".ready"):
+            with contextlib.suppress(OSError):  # another process was quicker, or it is not ours to remove
                 file.unlink()
-        except FileNotFoundError:  # another process was quicker
-            continue
 
 
 _forget_old_code()

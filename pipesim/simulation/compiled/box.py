@@ -12,7 +12,7 @@ from numba import types
 from numba.experimental import structref
 from numba.extending import intrinsic, overload
 
-from pipesim.simulation.compiled.state import World
+from pipesim.simulation.compiled.world import World
 
 
 @structref.register

@@ -10,7 +10,8 @@ from pipesim.simulation.compiled.jit import inner
 from pipesim.simulation.compiled.machines import provision, resize, switch
 from pipesim.simulation.compiled.promises import pass_conservatively
 from pipesim.simulation.compiled.service import is_stranded, pass_easily, pass_in_order
-from pipesim.simulation.compiled.state import (
+from pipesim.simulation.compiled.turns import drop_stale, interrupt, queue, stand_in_line
+from pipesim.simulation.compiled.world import (
     AGAIN,
     BACKFILL,
     CHANGES,
@@ -29,7 +30,6 @@ from pipesim.simulation.compiled.state import (
     SLEEPING,
     World,
 )
-from pipesim.simulation.compiled.turns import drop_stale, interrupt, queue, stand_in_line
 from pipesim.simulation.engine import BROKEN, NONE
 
 #: How far an instant has got when the loop comes back in the midst of it: everything may still happen, or only passes.

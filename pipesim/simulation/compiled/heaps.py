@@ -42,24 +42,6 @@ def push(keys: Float64, since: Int64, who: Int32, base: int, size: int, key: flo
 
 
 @inner
-def pop(keys: Float64, since: Int64, who: Int32, base: int, size: int) -> None:
-    """Remove the first attempt of the heap that begins at `base`."""
-    last = base + size - 1
-    swap(keys, since, who, base, last)
-    place = base
-    while True:
-        child = base + 2 * (place - base) + 1
-        if child >= last:
-            return
-        if child + 1 < last and sooner(keys, since, who, child + 1, child):
-            child += 1
-        if not sooner(keys, since, who, child, place):
-            return
-        swap(keys, since, who, place, child)
-        place = child
-
-
-@inner
 def remove(keys: Float64, since: Int64, who: Int32, base: int, size: int, place: int) -> int:
     """Remove the attempt at a place of the heap that begins at `base`; returns the deepest place that has changed."""
     last = base + size - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipesim.simulation.calendar import LATER
 from pipesim.simulation.compiled.jit import inner
-from pipesim.simulation.compiled.state import (
+from pipesim.simulation.compiled.world import (
     HAS_NODES,
     HAS_TENANTS,
     NOW,

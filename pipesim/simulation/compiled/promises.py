@@ -6,8 +6,8 @@ from pipesim.simulation.compiled.heaps import pop_end, push_end
 from pipesim.simulation.compiled.jit import inner
 from pipesim.simulation.compiled.machines import allowed, fits
 from pipesim.simulation.compiled.starting import expected_end, try_to_start
-from pipesim.simulation.compiled.state import DEPTH, NOW, PREEMPTS, World
 from pipesim.simulation.compiled.turns import earlier
+from pipesim.simulation.compiled.world import DEPTH, NOW, PREEMPTS, World
 
 
 @inner

@@ -7,8 +7,8 @@ from pipesim.simulation.compiled.heaps import first_within, pop_end, push_end
 from pipesim.simulation.compiled.jit import inner
 from pipesim.simulation.compiled.machines import allowed, fits, place
 from pipesim.simulation.compiled.starting import expected_end, try_to_start
-from pipesim.simulation.compiled.state import BACKFILL, NOW, PREEMPTS, World
 from pipesim.simulation.compiled.turns import earlier
+from pipesim.simulation.compiled.world import BACKFILL, NOW, PREEMPTS, World
 from pipesim.simulation.engine import NONE
 
 

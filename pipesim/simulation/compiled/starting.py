@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pipesim.simulation.compiled.jit import inner
 from pipesim.simulation.compiled.machines import move, place
-from pipesim.simulation.compiled.state import NOW, PREEMPTS, World
 from pipesim.simulation.compiled.turns import interrupt, leave_line, start
+from pipesim.simulation.compiled.world import NOW, PREEMPTS, World
 from pipesim.simulation.engine import EVICTED
 
 

@@ -12,7 +12,7 @@ from numba.extending import intrinsic
 from pipesim.simulation.compiled.heaps import pop_end, push, push_end, refresh, remove, sooner
 from pipesim.simulation.compiled.jit import inner
 from pipesim.simulation.compiled.machines import drop_pieces, has_quota, hold, move, provision, take_picked
-from pipesim.simulation.compiled.state import (
+from pipesim.simulation.compiled.world import (
     ASKED,
     BACKFILL,
     CHECKPOINT,
