@@ -11,6 +11,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipesim.errors import EmptyTraceError, RequestError
+from pipesim.lifecycle.fitting import fit_lifecycle
 from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.workload.arrival_fit import Streams, fit_hour_of_week, fit_poisson
@@ -99,7 +100,9 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
         end = min(end, days(config.window)[1])
     durations, duration_notes = fit_durations(attempts, streams)
     arrivals, gaps, arrival_notes = _arrivals(config, submitted, microseconds(end), streams)
+    lifecycle = fit_lifecycle(trace, end)
     notes = [*_left_out(runs, with_shape), *arrival_notes, *structure_notes, *duration_notes]
+    notes += [f"models: {note}" for note in lifecycle.notes]
     return WorkloadModel(
         window=Window(start=submitted[0], end=end),
         arrivals=arrivals,
@@ -109,6 +112,7 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
         durations=durations,
         kinds=fit_kinds(attempts, trace["task_io"]),
         assets=fit_assets(trace),
+        lifecycle=lifecycle,
         provenance=Provenance(
             arrivals=config.arrivals,
             marks=config.marks,
@@ -122,10 +126,18 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
 
 
 def _within(trace: Trace, begin: datetime, end: datetime) -> Trace:
-    """Return the runs that were submitted in a window, whole, however long they took; what belongs to no run stays."""
-    runs = trace.pipeline_runs.filter((pl.col("submitted_at") >= begin) & (pl.col("submitted_at") < end))
+    """Return the runs that were submitted in a window, whole, however long they took; what belongs to no run stays.
+
+    Model versions belong to the run that trained them.
+    """
+    inside = (pl.col("submitted_at") >= begin) & (pl.col("submitted_at") < end)
+    runs = trace.pipeline_runs.filter(inside)
     of_runs = [name for name in trace if "run_id" in trace[name].columns]
     kept = {name: trace[name].join(runs.select("run_id"), on="run_id", how="semi") for name in of_runs}
+    others = trace.pipeline_runs.filter(~inside.fill_null(False)).select(produced_by_run_id="run_id")
+    made = trace["models"].join(others, on="produced_by_run_id", how="semi")
+    for name in ("models", "model_metrics"):
+        kept[name] = trace[name].join(made, on=("model_id", "version"), how="anti")
     return Trace({name: kept.get(name, trace[name]) for name in trace}, trace.origin, trace.name)
 
 

@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 
 from pipesim.errors import FileError
 from pipesim.lake import content_hash
+from pipesim.lifecycle import LifecycleModel
 from pipesim.workload.arrivals import ArrivalModel
 from pipesim.workload.assets import AssetSizes
 from pipesim.workload.durations import DurationCell
@@ -40,7 +41,7 @@ class Provenance(Part):
 
 
 class WorkloadModel(Part):
-    """A fitted workload: arrivals, marks, structure, durations, and what each kind of task asks for.
+    """A fitted workload: arrivals, marks, structure, durations, what each kind of task asks for, and the models it trains.
 
     Equal traces, configurations and versions give equal bytes of JSON, hence equal identifiers.
     """
@@ -54,6 +55,7 @@ class WorkloadModel(Part):
     durations: tuple[DurationCell, ...]
     kinds: tuple[Kind, ...]
     assets: AssetSizes | None
+    lifecycle: LifecycleModel = LifecycleModel()
     provenance: Provenance
 
     @cached_property

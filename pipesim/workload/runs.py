@@ -1,0 +1,113 @@
+"""Drawing runs: their shapes, and all that happens in them. Loops run over cells, kinds and shapes, never over rows."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from pipesim.streams import stream
+from pipesim.workload.assets import draw_assets
+from pipesim.workload.attempt_draws import draw_attempts, kind_of_node
+from pipesim.workload.attempts import NATURAL
+from pipesim.workload.draws import Indices, expand, grouped_choice
+from pipesim.workload.model import WorkloadModel
+from pipesim.workload.structure import Structure, task_columns
+
+
+def draw_shapes(structure: Structure, weights: NDArray[np.generic], pipeline: Indices, seed: int) -> Indices:
+    """Return each run's shape, drawn from those of its pipeline.
+
+    Args:
+        structure: The shapes and the pipelines.
+        weights: The weight of each pair of a pipeline and a shape; each pipeline that is asked for needs a positive one.
+        pipeline: Each run's pipeline.
+        seed: Root seed.
+    """
+    choose = grouped_choice(np.asarray(structure.pair_pipeline), weights, len(structure.pipelines))
+    pair = choose(pipeline, stream(seed, "shapes").random(len(pipeline)))
+    return np.asarray(structure.pair_shape, dtype=np.int64)[pair]
+
+
+def draw_runs(
+    model: WorkloadModel, runs: pl.DataFrame, shape: Indices, observed_until: datetime, seed: int
+) -> dict[str, pl.DataFrame]:
+    """Return the tables of a trace of runs: every task with its attempts, their outcomes and natural durations, its data.
+
+    Args:
+        model: The workload model.
+        runs: The runs' run_id, pipeline_name, tenant, user, trigger, priority and submitted_at.
+        shape: Each run's shape.
+        observed_until: The end of the trace.
+        seed: Root seed.
+    """
+    nodes, offsets = task_columns(model.structure)
+    run, place = expand(np.diff(offsets)[shape])
+    node = offsets[shape[run]] + place
+    kind = kind_of_node(model.kinds, nodes)[node]
+    data = stream(seed, "data").standard_normal(len(node))
+    attempts = draw_attempts(model, kind, data, seed)
+    run_ids = runs["run_id"]
+    status = _run_status(attempts, run, runs.height)
+    frames = {
+        "pipeline_runs": runs.with_columns(
+            status,
+            status.alias("raw_status"),
+            observed_until=pl.lit(observed_until, dtype=pl.Datetime("us")),
+            time_basis=pl.lit("utc"),
+        ),
+        "task_runs": _task_runs(attempts, nodes, node, run, run_ids),
+        "task_edges": _task_edges(model.structure, nodes, offsets, shape, run_ids),
+    }
+    if model.assets is not None:
+        task_ids = pl.DataFrame([run_ids[run], nodes["task_id"][node]])
+        reads = np.array([k.reads_asset for k in model.kinds])
+        frames |= draw_assets(model.assets, reads, kind, task_ids, data, attempts, seed)
+    return frames
+
+
+def _run_status(attempts: pl.DataFrame, run: Indices, count: int) -> pl.Series:
+    """Return each run's outcome: that of its first task, in topological order, that fails for good, if there is one.
+
+    No parent of that task fails, so it is one that is really reached. Otherwise UNKNOWN if the log says so of any task.
+    """
+    final = attempts.filter(pl.col("final")).select("task", "status")
+    ended = final.with_columns(run=pl.Series(run)[final["task"]])
+    bad = ended.filter(~pl.col("status").is_in(NATURAL)).group_by("run").agg(pl.col("status").sort_by("task").first())
+    silent = ended.filter(pl.col("status") == "UNKNOWN").select("run", other=pl.lit("UNKNOWN")).unique()
+    return (
+        pl.select(run=pl.int_range(count, dtype=pl.Int64))
+        .join(bad, on="run", how="left", maintain_order="left")
+        .join(silent, on="run", how="left", maintain_order="left")
+        .select(pl.coalesce("status", "other", pl.lit("SUCCEEDED")).alias("status"))
+        .to_series()
+    )
+
+
+def _task_runs(attempts: pl.DataFrame, nodes: pl.DataFrame, node: Indices, run: Indices, run_ids: pl.Series) -> pl.DataFrame:
+    task = attempts["task"].to_numpy()
+    return attempts.drop("task", "final").with_columns(
+        *nodes[node[task]].iter_columns(),
+        run_ids[run[task]],
+        raw_status=pl.col("status"),
+        is_censored=pl.lit(False),
+    )
+
+
+def _task_edges(
+    structure: Structure, nodes: pl.DataFrame, offsets: Indices, shape: Indices, run_ids: pl.Series
+) -> pl.DataFrame:
+    edges = [shape.edges for shape in structure.shapes]
+    counts = np.array([len(e) for e in edges], dtype=np.int64)
+    begins = np.concatenate([[0], np.cumsum(counts)])
+    pairs = (
+        np.array([pair for e in edges for pair in e], dtype=np.int64).reshape(-1, 2) + np.repeat(offsets[:-1], counts)[:, None]
+    )
+    run, place = expand(counts[shape])
+    edge = begins[shape[run]] + place
+    ids = nodes["task_id"]
+    return pl.DataFrame(
+        [run_ids[run], ids[pairs[edge, 0]].alias("task_id"), ids[pairs[edge, 1]].alias("parent_task_id")],
+    )
