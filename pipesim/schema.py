@@ -149,7 +149,7 @@ STATUSES = (
     "PENDING", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "SKIPPED", "UNKNOWN",
 )  # fmt: skip
 TERMINAL_STATUSES = ("SUCCEEDED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "SKIPPED")
-TRIGGERS = ("schedule", "manual", "drift", "api")
+TRIGGERS = ("schedule", "manual", "drift", "api", "staleness", "data")
 TASK_TYPES = ("preprocess", "train", "evaluate", "compress", "harden", "deploy", "other")
 TIME_BASES = ("utc", "assumed_zone", "relative")
 
@@ -285,7 +285,10 @@ MODELS = Table(
         Column("framework", _S, "The machine-learning framework."),
         Column("size_bytes", _I, "Bytes of the stored model."),
         Column("created_at", _T, "When it was trained."),
+        Column("deployed_at", _T, "When it went live."),
+        Column("retired_at", _T, "When another version of the model took its place."),
     ),
+    extra_rules=_ordered("created_at", "deployed_at", "retired_at"),
 )
 
 MODEL_METRICS = Table(

@@ -3,7 +3,8 @@
 -- An attempt holds its resources from its start to its end; without an end, for its duration (a RUNNING one at most to the end
 -- of the log), and without that, if RUNNING, to the end of the log. Where the log does not say when it started, for its
 -- duration. A synthetic trace has no instants: its hours are the natural duration, that of the work on a pool of speed 1.
--- Grain: one row a trace, tenant, task type, framework, pool, GPU type, status and whether the attempt is a retry.
+-- Grain: one row a trace, tenant, task type, framework, pool, GPU type, status, whether the attempt is a retry, and
+-- retraining run.
 -- Columns:
 --   origin (text): where the trace comes from: observed, synthetic or simulated
 --   trace (text): which one: observed, the identifier of the synthetic trace, or the name of the scenario
@@ -16,6 +17,7 @@
 --     not say
 --   status (text): how the attempts ended
 --   is_retry (boolean): whether the attempts came after a first one of the same task
+--   retraining_run_id (text): the run of analytics.retraining_runs whose attempts they are; NULL for all other work
 --   attempts (count): all attempts, with a known time or without
 --   with_time (count): attempts of which it is known how long they held their resources; the hours are over these
 --   hours (hours): sum of the times; NULL where none is known
@@ -34,6 +36,7 @@ attempts AS (
         CASE WHEN t.gpus > 0 THEN coalesce(t.gpu_type, p.gpu_type) END AS gpu_type,
         t.status,
         t.attempt > 1 AS is_retry,
+        q.run_id AS retraining_run_id,
         date_diff('microsecond', t.started_at, t.ended_at) AS seen_us,
         date_diff('microsecond', t.started_at, greatest(t.started_at, r.observed_until)) AS open_us,
         TRY_CAST(round(t.duration_s * 1e6) AS BIGINT) AS duration_us,
@@ -45,6 +48,8 @@ attempts AS (
     FROM traces.task_runs AS t
     LEFT JOIN traces.pipeline_runs AS r USING (origin, trace, replication, run_id)
     LEFT JOIN pool_types AS p USING (origin, trace, replication, pool)
+    LEFT JOIN analytics.retraining_runs AS q
+        ON r.origin = q.origin AND r.trace = q.trace AND r.replication = q.replication AND r.run_id = q.run_id
 ),
 held AS (
     SELECT
@@ -57,7 +62,7 @@ held AS (
     FROM attempts
 )
 SELECT
-    origin, trace, replication, tenant, task_type, framework, pool, gpu_type, status, is_retry,
+    origin, trace, replication, tenant, task_type, framework, pool, gpu_type, status, is_retry, retraining_run_id,
     count(*) AS attempts,
     count(held_us) AS with_time,
     sum(held_us) / 3.6e9 AS hours,
@@ -66,4 +71,4 @@ SELECT
     sum(memory * held_us) / 3.6e9 / 1073741824 AS memory_gib_hours
 FROM held
 GROUP BY ALL
-ORDER BY origin, trace, replication, tenant, task_type, framework, pool, gpu_type, status, is_retry
+ORDER BY origin, trace, replication, tenant, task_type, framework, pool, gpu_type, status, is_retry, retraining_run_id

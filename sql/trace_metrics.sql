@@ -7,8 +7,11 @@
 -- (variance over mean of the runs an hour); p50_duration_s, p95_duration_s (natural durations, see duration_quantiles);
 -- mean_wait_s, p50_wait_s, p95_wait_s, p99_wait_s, mean_jct_s, p50_jct_s, p95_jct_s, makespan_s (see scenario_summary);
 -- gpu_hours, cpu_core_hours (held, see resource_hours); wasted_gpu_fraction (see wasted_resources); cost_usd, cost_per_run_usd,
--- energy_kwh (see tenant_costs); read_bytes_per_attempt, written_bytes_per_attempt (of attempts that say); utilization.POOL and
--- mean_waiting.POOL (time averages of pool_utilization and queue_length).
+-- energy_kwh (see tenant_costs); mean_model_performance (of all models over the time in which they were live) and
+-- below_objective_fraction (of that time; where a scenario has an objective), see model_versions; retrainings,
+-- retraining_gpu_hours, retraining_cost_usd (see retrainings; 0 where models were live and none was retrained);
+-- read_bytes_per_attempt, written_bytes_per_attempt (of attempts that say); utilization.POOL and mean_waiting.POOL (time
+-- averages of pool_utilization and queue_length).
 -- Grain: one row a trace and metric.
 -- Columns:
 --   origin (text): where the trace comes from: observed, synthetic or simulated
@@ -68,6 +71,28 @@ bytes AS (
     FROM analytics.data_moved
     GROUP BY origin, trace, replication
 ),
+models AS (
+    SELECT
+        origin, trace, replication,
+        count(deployed_at) AS live_versions,
+        sum(mean_performance * live_s ORDER BY model_id, version)
+            / nullif(sum(live_s ORDER BY model_id, version) FILTER (WHERE mean_performance IS NOT NULL), 0)
+            AS mean_model_performance,
+        sum(below_objective_s ORDER BY model_id, version)
+            / nullif(sum(live_s ORDER BY model_id, version) FILTER (WHERE below_objective_s IS NOT NULL), 0)
+            AS below_objective_fraction
+    FROM analytics.model_versions
+    GROUP BY origin, trace, replication
+),
+retraining AS (
+    SELECT
+        origin, trace, replication,
+        count(*) AS retrainings,
+        sum(gpu_hours ORDER BY gpu_hours) AS gpu_hours,
+        sum(cost ORDER BY cost) AS cost_usd
+    FROM analytics.retrainings
+    GROUP BY origin, trace, replication
+),
 figures AS (
     SELECT
         origin, trace, replication,
@@ -77,6 +102,10 @@ figures AS (
         s.mean_wait_s, s.p50_wait_s, s.p95_wait_s, s.p99_wait_s, s.mean_jct_s, s.p50_jct_s, s.p95_jct_s, s.makespan_s,
         a.runs_per_day, a.hourly_dispersion, o.failed_attempt_fraction, d.p50_duration_s, d.p95_duration_s,
         c.gpu_hours, c.cpu_core_hours, w.wasted_gpu_fraction, c.cost_usd, c.cost_per_run_usd, c.energy_kwh,
+        m.mean_model_performance, m.below_objective_fraction,
+        coalesce(q.retrainings, CASE WHEN m.live_versions > 0 THEN 0 END) AS retrainings,
+        CASE WHEN q.retrainings > 0 THEN q.gpu_hours WHEN m.live_versions > 0 THEN 0 END AS retraining_gpu_hours,
+        coalesce(q.cost_usd, CASE WHEN m.live_versions > 0 THEN 0 END) AS retraining_cost_usd,
         b.read_bytes_per_attempt, b.written_bytes_per_attempt
     FROM analytics.scenario_summary AS s
     LEFT JOIN arrivals AS a USING (origin, trace, replication)
@@ -84,6 +113,8 @@ figures AS (
     LEFT JOIN durations AS d USING (origin, trace, replication)
     LEFT JOIN wastes AS w USING (origin, trace, replication)
     LEFT JOIN costs AS c USING (origin, trace, replication)
+    LEFT JOIN models AS m USING (origin, trace, replication)
+    LEFT JOIN retraining AS q USING (origin, trace, replication)
     LEFT JOIN bytes AS b USING (origin, trace, replication)
 ),
 metrics AS (
@@ -134,6 +165,16 @@ metrics AS (
     SELECT origin, trace, replication, 'cost_per_run_usd', 'USD per run', cost_per_run_usd::DOUBLE FROM figures
     UNION ALL
     SELECT origin, trace, replication, 'energy_kwh', 'kWh', energy_kwh::DOUBLE FROM figures
+    UNION ALL
+    SELECT origin, trace, replication, 'mean_model_performance', '0..1', mean_model_performance::DOUBLE FROM figures
+    UNION ALL
+    SELECT origin, trace, replication, 'below_objective_fraction', '0..1', below_objective_fraction::DOUBLE FROM figures
+    UNION ALL
+    SELECT origin, trace, replication, 'retrainings', 'count', retrainings::DOUBLE FROM figures
+    UNION ALL
+    SELECT origin, trace, replication, 'retraining_gpu_hours', 'GPU x hours', retraining_gpu_hours::DOUBLE FROM figures
+    UNION ALL
+    SELECT origin, trace, replication, 'retraining_cost_usd', 'USD', retraining_cost_usd::DOUBLE FROM figures
     UNION ALL
     SELECT origin, trace, replication, 'read_bytes_per_attempt', 'bytes', read_bytes_per_attempt::DOUBLE FROM figures
     UNION ALL

@@ -34,7 +34,7 @@ def test_an_empty_lake_gives_empty_tables(lake: Lake) -> None:
     rows = analytics.build(lake)
     assert set(rows) == {query.name for query in analytics.queries()}
     # Rates to edit and quantiles of Student's t are of no trace.
-    assert {name for name, count in rows.items() if count} == {"resource_rates", "student_t"}
+    assert {name for name, count in rows.items() if count} == {"carbon_intensity", "resource_rates", "student_t"}
     for name in rows:
         assert pl.Null not in pl.read_parquet(lake.analytics_file(name)).dtypes
 

@@ -14,7 +14,7 @@ from pipesim.lake import Lake
 from pipesim.schema import TRACE_TABLES, with_provenance
 from pipesim.trace import Trace
 from tests.conftest import REPOSITORY
-from tests.sql.handmade import RATES, STORED, Identity, Tables
+from tests.sql.handmade import CARBON, RATES, STORED, Identity, Tables
 
 TEXTS = {file.stem: file.read_text(encoding="utf-8") for file in sorted((REPOSITORY / "sql").rglob("*.sql"))}
 
@@ -49,6 +49,8 @@ def bare_connection(stored: dict[Identity, Tables], rates: bool = True) -> duckd
                 con.execute(
                     "INSERT INTO analytics.resource_rates VALUES (?, ?, ?, ?, ?, '')", [resource, gpu_type, price, watts, basis]
                 )
+        if name == "carbon_intensity" and rates:
+            con.execute("UPDATE analytics.carbon_intensity SET g_per_kwh = ?", [CARBON])
     return con
 
 

@@ -15,10 +15,13 @@ def at(days: int, hours: int, minutes: float = 0) -> datetime:
     return MONDAY + timedelta(days=days, hours=hours, minutes=minutes)
 
 
-def run(run_id: str, tenant: str | None, status: str, submitted: datetime | None, ended: datetime | None) -> dict[str, Any]:
+def run(
+    run_id: str, tenant: str | None, status: str, submitted: datetime | None, ended: datetime | None, **given: Any
+) -> dict[str, Any]:
     return {
         "run_id": run_id, "pipeline_name": "p", "tenant": tenant, "status": status, "raw_status": status,
         "submitted_at": submitted, "ended_at": ended, "observed_until": HORIZON, "time_basis": "utc",
+        "trigger": None, "parent_run_id": None, **given,
     }  # fmt: skip
 
 
@@ -43,14 +46,38 @@ def moved(run_id: str, task_id: str, attempt: int, way: str, asset: str, version
     }  # fmt: skip
 
 
+def trained(model: str, version: str, run_id: str | None, **given: Any) -> dict[str, Any]:
+    blank = dict.fromkeys(("framework", "size_bytes", "created_at", "deployed_at", "retired_at"))
+    return {"model_id": model, "version": version, "produced_by_run_id": run_id, **blank, **given}
+
+
+def metric(
+    model: str, version: str, phase: str, name: str, step: int, measured: datetime, value: float | None
+) -> dict[str, Any]:
+    return {
+        "model_id": model, "version": version, "metric": name, "phase": phase, "step": step, "measured_at": measured,
+        "value": value,
+    }  # fmt: skip
+
+
+def looks(model: str, version: str, *seen: tuple[datetime, float | None]) -> Rows:
+    """Live measurements of performance, in the order of their steps."""
+    return [metric(model, version, "live", "performance", step, *one) for step, one in enumerate(seen)]
+
+
+def exactly(model: str, version: str, measured: datetime, **told: float | None) -> Rows:
+    """What only a simulation knows of a version's time in production."""
+    return [metric(model, version, "live", name, 0, measured, value) for name, value in told.items()]
+
+
 def handmade(variant: int) -> Tables:
     """A trace of awkward rows; the variant delays one attempt by as many minutes."""
     late = timedelta(minutes=variant)
     gpu, cpu = {"pool": "gpu"}, {"pool": "cpu"}
     return {
         "pipeline_runs": [
-            run("A", "x", "SUCCEEDED", at(0, 0, 10), at(0, 3)),
-            run("B", None, "FAILED", at(0, 23, 30), at(1, 1, 15)),
+            run("A", "x", "SUCCEEDED", at(0, 0, 10), at(0, 3), trigger="manual"),
+            run("B", None, "FAILED", at(0, 23, 30), at(1, 1, 15), trigger="schedule"),
             run("C", "x", "RUNNING", at(1, 2), None),
             run("D", "y'; DROP TABLE x --", "UNKNOWN", None, None),
             run("E", "x", "CANCELLED", at(0, 0, 20), at(0, 0, 20)),
@@ -59,6 +86,17 @@ def handmade(variant: int) -> Tables:
             run("H", "idle", "TIMEOUT", at(-3, 23, 59), at(-3, 23, 59)),
             run("M", None, "NODE_FAIL", at(-7, 0, 5), at(-7, 2)),
             run("P", "idle", "PENDING", at(1, 4), None),
+            # Retraining: at the instant of a look at the model; one that failed after training, at the instant at which
+            # another version went live; one of a model whose two versions have just gone live at once. Without a task: after
+            # two looks at one instant; of a model whose only version was just retired, of one that never had any, and one
+            # submitted who knows when.
+            run("retrain-p-1", "x", "SUCCEEDED", at(0, 5), at(0, 9), trigger="drift", parent_run_id="A"),
+            run("retrain-p-2", "x", "FAILED", at(0, 9), at(0, 12), trigger="schedule", parent_run_id="retrain-p-1"),
+            run("R", None, "CANCELLED", at(0, 12), at(0, 13), trigger="data", pipeline_name="twin"),
+            run("V", "x", "FAILED", at(0, 7), at(0, 7, 30), trigger="staleness"),
+            run("S", None, "PENDING", at(0, 14), None, trigger="staleness", pipeline_name="solo"),
+            run("T", "x", "UNKNOWN", at(0, 15), None, trigger="data", pipeline_name="unborn"),
+            run("U", "x", "UNKNOWN", None, None, trigger="data"),
         ],
         "task_runs": [
             # Zero wait and zero duration.
@@ -111,6 +149,17 @@ def handmade(variant: int) -> Tables:
             task("M", "t", 1, "train", "NODE_FAIL", queued_at=at(-7, 0, 10), started_at=at(-7, 0, 50), ended_at=at(-7, 2),
                  gpus=1.0),
             task("M", "u", 1, "train", "CANCELLED", queued_at=at(-7, 0, 15), ended_at=at(-7, 0, 30), **gpu),
+            # Retraining, with a retry, and with one attempt of which no time is known.
+            task("retrain-p-1", "t", 1, "train", "NODE_FAIL", framework="PyTorch", queued_at=at(0, 5), started_at=at(0, 5, 30),
+                 ended_at=at(0, 6), is_censored=True, gpus=1.0, memory_bytes=2**31, **gpu),
+            task("retrain-p-1", "t", 2, "train", "SUCCEEDED", framework="PyTorch", queued_at=at(0, 6),
+                 started_at=at(0, 6) + late, ended_at=at(0, 8) + late, gpus=1.0, memory_bytes=2**31, **gpu),
+            task("retrain-p-1", "d", 1, "deploy", "SUCCEEDED", queued_at=at(0, 8) + late, cpu_cores=1.0, **cpu),
+            task("retrain-p-2", "t", 1, "train", "SUCCEEDED", framework="PyTorch", queued_at=at(0, 9), started_at=at(0, 9, 15),
+                 ended_at=at(0, 11), gpus=2.0, gpu_type="V100", **gpu),
+            task("retrain-p-2", "e", 1, "evaluate", "FAILED", queued_at=at(0, 11), started_at=at(0, 11), ended_at=at(0, 12),
+                 cpu_cores=2.0, **cpu),
+            task("R", "t", 1, "train", "CANCELLED", queued_at=at(0, 12), ended_at=at(0, 13), gpus=1.0, **gpu),
         ],
         "pools": [
             capacity("gpu", at(-1, 0), gpus=4.0, gpu_type="T4"),
@@ -126,6 +175,92 @@ def handmade(variant: int) -> Tables:
             moved("A", "t", 2, "write", "model", "1", 50),
             moved("F", "t1", 1, "read", "raw", "2", 30),
         ],
+        "models": [
+            # Live from the beginning, one of which the log does not say when it went live, one that says all, and one that the
+            # gate kept from going live.
+            trained("p", "0", None, deployed_at=at(-7, 0)),
+            trained("p", "1", "A", framework="TensorFlow", created_at=at(0, 2), size_bytes=50),
+            trained("p", "2", "retrain-p-1", framework="PyTorch", created_at=at(0, 8) + late, deployed_at=at(0, 9)),
+            trained("p", "3", "retrain-p-2", framework="PyTorch", created_at=at(0, 11)),
+            # Two that went live at once, of one user's run; the greater number is the later, whatever the order of the words.
+            trained("twin", "9", "F", created_at=at(-3, 22, 50), deployed_at=at(0, 12)),
+            trained("twin", "10", "F", created_at=at(-3, 22, 50)),
+            # Of a run that the log does not have; retired, without any other in its place. The seconds that count are told.
+            trained("solo", "v1", "gone", deployed_at=at(0, 0), retired_at=at(0, 14)),
+            # Retired before any time counted; and measured only after it was retired.
+            trained("warm", "1", None, deployed_at=at(0, 0), retired_at=at(0, 1)),
+            trained("warm", "2", None, retired_at=at(0, 2)),
+            # In production, but never measured there.
+            trained("dark", "1", "B", deployed_at=at(1, 0)),
+            trained("early", "1", "B", deployed_at=at(1, 0)),
+            # Two versions of one retraining.
+            trained("twin", "12", "R", created_at=at(0, 12, 40)),
+            trained("twin", "11", "R", created_at=at(0, 12, 20)),
+        ],
+        "model_metrics": [
+            # Before it went live, without a value, and after its place was taken.
+            *looks("p", "0", (at(-8, 0), 0.9), (at(-7, 0, -1), 0.85), (at(-6, 0), None), (at(-1, 0), 0.7), (at(0, 4), 0.1)),
+            metric("p", "1", "static", "performance", 0, at(0, 2, 10), 0.8),
+            metric("p", "1", "static", "performance", 1, at(0, 2, 50), 0.78),
+            metric("p", "1", "static", "size_bytes", 1, at(0, 2, 50), 25.0),
+            metric("p", "1", "static", "robustness", 0, at(0, 2, 10), 0.5),
+            metric("p", "1", "static", "robustness", 1, at(0, 2, 50), None),
+            metric("p", "1", "static", "fairness", 0, at(0, 2, 10), 0.125),
+            # The last two at one instant.
+            *looks("p", "1", (at(0, 3), 0.78), (at(0, 4), 0.75), (at(0, 5), 0.7), (at(0, 6), 0.69), (at(0, 6), 0.68)),
+            metric("p", "2", "static", "latency_ms", 0, at(0, 8, 30), 12.5),
+            # Measured beyond the end of the log.
+            *looks("p", "2", (at(0, 9), 0.82 - variant / 1000), (at(0, 12), None), (at(1, 0), 0.8), (at(1, 7), 0.79)),
+            metric("p", "3", "static", "performance", 0, at(0, 11), 0.3),
+            *looks("twin", "9", (at(0, 12), 0.5)),
+            *looks("twin", "10", (at(0, 12), 0.6), (at(0, 18), 0.55)),
+            *looks("solo", "v1", (at(0, 0), 0.9)),
+            *exactly("solo", "v1", at(0, 14), mean_performance=0.625, live_s=10_000.0, below_objective_s=2500.0),
+            *looks("warm", "1", (at(0, 0), 0.4)),
+            *exactly("warm", "1", at(0, 1), mean_performance=None, live_s=0.0, below_objective_s=0.0),
+            *looks("warm", "2", (at(0, 3), 0.2)),
+            *looks("early", "1", (at(0, 23), 0.35)),
+            # A version that is nowhere but here.
+            *looks("found", "1", (at(0, 20), 0.45)),
+        ],
+    }  # fmt: skip
+
+
+def untended(tables: Tables) -> Tables:
+    """The trace of a platform without a lifecycle: no models, and nothing trains them again."""
+    again = {r["run_id"] for r in tables["pipeline_runs"] if r["trigger"] not in (None, "manual", "api")} - {"B"}
+    kept = {name: [row for row in tables[name] if row["run_id"] not in again] for name in ("pipeline_runs", "task_runs")}
+    return {**tables, **kept, "models": [], "model_metrics": []}
+
+
+def tended(variant: int, retrainings: int, gain: float, objective: bool = True) -> Tables:
+    """A morning of a scenario that has one model trained again so many times, each for a gain of performance."""
+    runs = [run("a", "x", "SUCCEEDED", at(1, 0), at(1, 2)), run("b", None, "SUCCEEDED", at(1, 3), at(1, 5))]
+    tasks = [
+        task(r["run_id"], "t", 1, "train", "SUCCEEDED", queued_at=r["submitted_at"], ended_at=r["ended_at"], pool="gpu",
+             started_at=r["submitted_at"] + timedelta(minutes=10 * retrainings + variant), duration_s=4800.0, gpus=1.0)
+        for r in runs
+    ]  # fmt: skip
+    versions = [trained("m", "0", None, deployed_at=at(1, 0))]
+    half = timedelta(minutes=30)
+    for i in range(1, retrainings + 1):
+        name, begin = f"retrain-m-{i}", at(1, i)
+        runs.append(run(name, "x", "SUCCEEDED", begin, begin + half, trigger="drift", pipeline_name="m"))
+        tasks.append(
+            task(name, "t", 1, "train", "SUCCEEDED", queued_at=begin, started_at=begin, ended_at=begin + half, pool="gpu",
+                 duration_s=1800.0, gpus=2.0 + variant / 10, gpu_type="T4")
+        )  # fmt: skip
+        versions[-1]["retired_at"] = begin + half
+        versions.append(trained("m", str(i), name, created_at=begin, deployed_at=begin + half))
+    metrics = []
+    for i, version in enumerate(versions):
+        value, until = 0.7 + i * gain - variant / 1000, version["retired_at"] or HORIZON
+        told = {"mean_performance": value - 0.01, "live_s": (until - version["deployed_at"]) / timedelta(seconds=1)}
+        below = {"below_objective_s": told["live_s"] / (2 + i + variant)} if objective else {}
+        metrics += looks("m", version["version"], (version["deployed_at"], value))
+        metrics += exactly("m", version["version"], until, **told, **below)
+    return {
+        "pipeline_runs": runs, "task_runs": tasks, "pools": [], "task_io": [], "models": versions, "model_metrics": metrics,
     }  # fmt: skip
 
 
@@ -136,8 +271,8 @@ def without_instants(tables: Tables) -> Tables:
         **tables,
         "pipeline_runs": [{**row, "ended_at": None} for row in tables["pipeline_runs"]],
         "task_runs": [{**row, **blank} for row in tables["task_runs"]],
-        "pools": [],
-    }
+        "pools": [], "models": [], "model_metrics": [],
+    }  # fmt: skip
 
 
 Identity = tuple[str, str, int]
@@ -149,9 +284,18 @@ STORED: dict[Identity, Tables] = {
     ("simulated", "fifo", 0): handmade(0),
     ("simulated", "fifo", 1): handmade(7),
     ("simulated", "fifo", 2): handmade(8),
-    ("simulated", "sjf", 0): handmade(25),
-    ("simulated", "sjf", 1): handmade(95),
-    ("simulated", "sjf", 3): handmade(3),
+    ("simulated", "sjf", 0): untended(handmade(25)),
+    ("simulated", "sjf", 1): untended(handmade(95)),
+    ("simulated", "sjf", 3): untended(handmade(3)),
+    ("simulated", "never-retrain", 0): tended(0, 0, 0.0),
+    ("simulated", "never-retrain", 1): tended(3, 0, 0.0),
+    ("simulated", "never-retrain", 2): tended(5, 0, 0.0),
+    ("simulated", "on-drift", 0): tended(1, 2, 0.05),
+    ("simulated", "on-drift", 1): tended(2, 2, 0.05),
+    ("simulated", "on-drift", 3): tended(9, 1, 0.05),
+    ("simulated", "in-vain", 0): tended(0, 1, -0.05, objective=False),
+    ("simulated", "in-vain", 1): tended(4, 1, -0.05, objective=False),
+    ("simulated", "once", 0): tended(7, 3, 0.06),
 }
 
 #: Rates unlike the shipped ones, which are there to be edited: (resource, type): price, watts, whether assumed.
@@ -162,3 +306,6 @@ RATES: dict[tuple[str, str | None], tuple[float, float, bool]] = {
     ("cpu_core", None): (0.03, 4.0, True),
     ("memory_gib", None): (0.004, 0.4, True),
 }
+
+#: Grams of CO2 a kWh, unlike the shipped figure.
+CARBON = 125.0

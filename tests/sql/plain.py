@@ -84,3 +84,10 @@ def charged(t: Tables) -> list[Row]:
     runs = {r["run_id"]: r for r in t["pipeline_runs"]}
     nothing = {"tenant": None, "observed_until": None, "submitted_at": None}
     return [{**{c: runs.get(x["run_id"], nothing)[c] for c in nothing}, **x} for x in t["task_runs"]]
+
+
+def retraining(t: Tables) -> list[Row]:
+    """The runs that train a model anew because it has aged."""
+    return [
+        r for r in t["pipeline_runs"] if r["run_id"].startswith("retrain-") or r["trigger"] in ("drift", "staleness", "data")
+    ]

@@ -13,6 +13,7 @@ from scipy.stats import t as student
 
 from tests.sql.handmade import STORED, Tables
 from tests.sql.plain import Reference, known, ratio, total
+from tests.sql.plain_models import lifecycle_figures
 from tests.sql.plain_times import failed_fraction, scenario_summary
 from tests.sql.plain_usage import data_moved, pool_utilization, queue_length, tenant_costs, wasted_resources
 from tests.sql.plain_workload import arrivals_by_hour, duration_quantiles
@@ -22,7 +23,8 @@ UNITS = {
     "attempts_per_task": "attempts per task", "failed_attempt_fraction": "0..1", "hourly_dispersion": "ratio",
     "gpu_hours": "GPU x hours", "cpu_core_hours": "core x hours", "wasted_gpu_fraction": "0..1", "cost_usd": "USD",
     "cost_per_run_usd": "USD per run", "energy_kwh": "kWh", "read_bytes_per_attempt": "bytes",
-    "written_bytes_per_attempt": "bytes",
+    "written_bytes_per_attempt": "bytes", "mean_model_performance": "0..1", "below_objective_fraction": "0..1",
+    "retrainings": "count", "retraining_gpu_hours": "GPU x hours", "retraining_cost_usd": "USD",
 }  # fmt: skip
 
 
@@ -41,7 +43,7 @@ def trace_metrics(t: Tables) -> Reference:
         "cpu_core_hours": total(r["cpu_core_hours"] for r in costs),
         "wasted_gpu_fraction": ratio(total(r["wasted_gpu_hours"] for r in wastes), total(r["gpu_hours"] for r in wastes)),
         "cost_usd": sum(r["cost"] for r in costs), "cost_per_run_usd": sum(r["cost"] for r in costs) / summary["runs"],
-        "energy_kwh": sum(r["energy_kwh"] for r in costs),
+        "energy_kwh": sum(r["energy_kwh"] for r in costs), **lifecycle_figures(t),
         **{
             f"{bytes_}_per_attempt": ratio(total(r[bytes_] for r in moves), sum(r[f"with_{bytes_}"] for r in moves))
             for bytes_ in ("read_bytes", "written_bytes")

@@ -18,6 +18,7 @@ from tests.sql.plain import (
     grouped,
     known,
     ratio,
+    retraining,
     seconds,
     steps,
     submissions,
@@ -123,6 +124,7 @@ def hour_of_week_load(t: Tables) -> Reference:
 def held_resources(t: Tables) -> list[Row]:
     """The attempts with the hours that they held of each resource."""
     types = {pool: {p["gpu_type"] for p in rows} - {None} for (pool,), rows in grouped(t["pools"], "pool").items()}
+    again = {r["run_id"] for r in retraining(t)}
     out = []
     for x in charged(t):
         of_pool = types.get(x["pool"], set())
@@ -134,13 +136,16 @@ def held_resources(t: Tables) -> list[Row]:
                 ("gpu_hours", "gpus", 1), ("cpu_core_hours", "cpu_cores", 1), ("memory_gib_hours", "memory_bytes", 2**30),
             )
         }  # fmt: skip
-        own = {"gpu_type": gpu_type, "is_retry": x["attempt"] > 1, "hours": None if held is None else held / 3600}
+        own = {
+            "gpu_type": gpu_type, "is_retry": x["attempt"] > 1, "hours": None if held is None else held / 3600,
+            "retraining_run_id": x["run_id"] if x["run_id"] in again else None,
+        }  # fmt: skip
         out.append({**x, **own, **hours})
     return out
 
 
 def resource_hours(t: Tables) -> Reference:
-    keys = ("tenant", "task_type", "framework", "pool", "gpu_type", "status", "is_retry")
+    keys = ("tenant", "task_type", "framework", "pool", "gpu_type", "status", "is_retry", "retraining_run_id")
     return {
         key: {
             "attempts": len(rows), "with_time": len(known(r["hours"] for r in rows)),
@@ -172,9 +177,10 @@ def wasted_resources(t: Tables) -> Reference:
     return out
 
 
-def tenant_costs(t: Tables) -> Reference:
+def billed(t: Tables) -> list[Row]:
+    """The attempts with what they held, and what that costs and draws."""
     by_word = {(resource, kind and kind.lower()): rate for (resource, kind), rate in RATES.items()}
-    lines: dict[Any, list[Row]] = {(r["tenant"],): [] for r in t["pipeline_runs"]}
+    out = []
     for x in held_resources(t):
         gpu = by_word.get(("gpu", x["gpu_type"] and x["gpu_type"].lower()), RATES["gpu", None])
         rates = {"gpu": gpu, "cpu_core": RATES["cpu_core", None], "memory": RATES["memory_gib", None]}
@@ -182,20 +188,27 @@ def tenant_costs(t: Tables) -> Reference:
         paid = {f"{r}_cost": hours[r] * rates[r][0] for r in rates}
         assumed = sum(hours[r] * rates[r][0] for r in rates if rates[r][2])
         energy = sum(hours[r] * rates[r][1] for r in rates) / 1000
-        lines.setdefault((x["tenant"],), []).append({**x, **paid, "assumed_cost": assumed, "energy_kwh": energy})
+        out.append({**x, **paid, "cost": sum(paid.values()), "assumed_cost": assumed, "energy_kwh": energy})
+    return out
+
+
+def tenant_costs(t: Tables) -> Reference:
+    lines: dict[Any, list[Row]] = {(r["tenant"],): [] for r in t["pipeline_runs"]}
+    for x in billed(t):
+        lines.setdefault((x["tenant"],), []).append(x)
     costs = ("gpu_cost", "cpu_core_cost", "memory_cost")
-    whole = sum(r[c] for rows in lines.values() for r in rows for c in costs)
+    whole = sum(r["cost"] for rows in lines.values() for r in rows)
     out: Reference = {}
     for key, rows in lines.items():
         runs = sum(r["tenant"] == key[0] for r in t["pipeline_runs"])
         wasted = [r for r in rows if r["status"] in WASTED]
-        cost = float(sum(r[c] for r in rows for c in costs))
+        cost = float(sum(r["cost"] for r in rows))
         out[key] = {
             "runs": runs, "attempts": len(rows),
             **{c: total(r[c] for r in rows) for c in ("gpu_hours", "cpu_core_hours", "memory_gib_hours")},
             **{c: float(sum(r[c] for r in rows)) for c in (*costs, "assumed_cost", "energy_kwh")},
             "cost": cost, "cost_share": ratio(cost, whole), "cost_per_run": ratio(cost, runs),
-            "wasted_cost": float(sum(r[c] for r in wasted for c in costs)),
+            "wasted_cost": float(sum(r["cost"] for r in wasted)),
             "wasted_energy_kwh": float(sum(r["energy_kwh"] for r in wasted)),
         }  # fmt: skip
     return out

@@ -36,7 +36,8 @@ def arrivals_by_hour(t: Tables) -> Reference:
     for hour in [*hours, None]:
         runs = [r for r in t["pipeline_runs"] if (r["submitted_at"] and floor_hour(r["submitted_at"])) == hour]
         ids = {r["run_id"] for r in runs}
-        out[(hour,)] = {"runs": len(runs), "tasks": distinct_tasks(x for x in t["task_runs"] if x["run_id"] in ids)}
+        if hour or runs:
+            out[(hour,)] = {"runs": len(runs), "tasks": distinct_tasks(x for x in t["task_runs"] if x["run_id"] in ids)}
     return out
 
 
@@ -70,8 +71,11 @@ def throughput(t: Tables) -> Reference:
     for at in [*steps(min(instants).replace(hour=0, minute=0), max(instants), timedelta(days=1)), None]:
         runs = [r for r in t["pipeline_runs"] if day(r["ended_at"]) == day(at)]
         attempts = [x for x in t["task_runs"] if day(x["ended_at"]) == day(at)]
+        submitted = sum(day(r["submitted_at"]) == day(at) for r in t["pipeline_runs"])
+        if not (at or submitted or runs or attempts):
+            continue
         out[(day(at),)] = {
-            "runs_submitted": sum(day(r["submitted_at"]) == day(at) for r in t["pipeline_runs"]),
+            "runs_submitted": submitted,
             "runs_ended": len(runs), "runs_succeeded": sum(r["status"] == "SUCCEEDED" for r in runs),
             "attempts_ended": len(attempts), "tasks_succeeded": sum(x["status"] == "SUCCEEDED" for x in attempts),
         }  # fmt: skip

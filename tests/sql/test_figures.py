@@ -10,9 +10,9 @@ import duckdb
 import pytest
 from scipy.stats import t as student
 
-from tests.sql import plain_scenarios, plain_times, plain_usage, plain_workload
+from tests.sql import plain_models, plain_scenarios, plain_strategies, plain_times, plain_usage, plain_workload
 from tests.sql.conftest import TEXTS, bare_connection
-from tests.sql.handmade import HORIZON, STORED, Tables, at, capacity, run, task
+from tests.sql.handmade import HORIZON, STORED, Identity, Tables, at, capacity, run, task, tended
 from tests.sql.plain import Reference, Row, grouped
 
 IDENTITY = ("origin", "trace", "replication")
@@ -28,11 +28,17 @@ BY_TRACE: dict[str, tuple[tuple[str, ...], Callable[[Tables], Reference]]] = {
     "hour_of_week_load": (("pool", "hour_of_week"), plain_usage.hour_of_week_load),
     "hour_of_week_profile": (("hour_of_week",), plain_workload.hour_of_week_profile),
     "job_completion_times": (("level", "tenant", "run_type"), plain_times.job_completion_times),
+    "model_lifetimes": (("model_id", "version"), plain_models.model_lifetimes),
+    "model_performance": (("model_id", "version", "valid_from", "step"), plain_models.model_performance),
+    "model_versions": (("model_id", "version"), plain_models.model_versions),
     "pool_utilization": (("pool", "hour"), plain_usage.pool_utilization),
     "queue_length": (("pool", "hour"), plain_usage.queue_length),
     "resource_hours": (
-        ("tenant", "task_type", "framework", "pool", "gpu_type", "status", "is_retry"), plain_usage.resource_hours,
+        ("tenant", "task_type", "framework", "pool", "gpu_type", "status", "is_retry", "retraining_run_id"),
+        plain_usage.resource_hours,
     ),
+    "retraining_runs": (("run_id",), plain_models.retraining_runs),
+    "retrainings": (("model_id", "run_id"), plain_models.retrainings),
     "scenario_summary": ((), plain_times.scenario_summary),
     "task_completion_times": (("level", "task_type", "framework", "tenant", "pool"), plain_times.task_completion_times),
     "task_waits": (("level", "task_type", "framework", "tenant", "pool"), plain_times.task_waits),
@@ -41,16 +47,20 @@ BY_TRACE: dict[str, tuple[tuple[str, ...], Callable[[Tables], Reference]]] = {
     "trace_metrics": (("metric",), plain_scenarios.trace_metrics),
     "wait_quantiles": (("probability",), plain_times.wait_quantiles),
     "wasted_resources": (("tenant", "task_type", "framework"), plain_usage.wasted_resources),
+    "work_waits": (("work",), plain_models.work_waits),
     "workload_drift": (("week",), plain_workload.workload_drift),
 }  # fmt: skip
 #: The files that bring traces together: the columns that identify a row, and the figures.
 ACROSS: dict[str, tuple[tuple[str, ...], Callable[[], Reference]]] = {
+    "retraining_strategies": (("scenario",), plain_strategies.retraining_strategies),
     "scenario_comparison": (("scenario", "baseline", "metric"), plain_scenarios.scenario_comparison),
     "scenario_intervals": (("origin", "trace", "metric"), plain_scenarios.scenario_intervals),
     "side_by_side": (("metric", "synthetic_trace", "scenario"), plain_scenarios.side_by_side),
 }
 #: The files that read nothing, and the columns that identify a row.
-GIVEN = {"resource_rates": ("resource", "gpu_type"), "student_t": ("degrees_of_freedom",)}
+GIVEN = {
+    "carbon_intensity": ("region",), "resource_rates": ("resource", "gpu_type"), "student_t": ("degrees_of_freedom",),
+}  # fmt: skip
 KEYS = {
     **{name: (*IDENTITY, *keys) for name, (keys, _) in BY_TRACE.items()},
     **{name: keys for name, (keys, _) in ACROSS.items()},
@@ -133,6 +143,13 @@ def test_every_rate_says_where_it_comes_from(bare: duckdb.DuckDBPyConnection) ->
         assert row["basis"] == ("assumption" if row["resource"] == "gpu" and row["gpu_type"] is None else "published")
 
 
+def test_the_carbon_of_a_kilowatt_hour_has_a_source() -> None:
+    (row,) = read(bare_connection({}), "carbon_intensity")
+    assert row["g_per_kwh"] == 480
+    assert row["basis"] == "published"
+    assert row["source"]
+
+
 def test_no_traces_give_no_rows() -> None:
     con = bare_connection({})
     assert {name for name in TEXTS if read(con, name)} == set(GIVEN)
@@ -180,6 +197,75 @@ def test_without_rates_nothing_costs_and_of_two_the_dearer_counts() -> None:
     for row in read(con, "tenant_costs"):
         assert row["cost"] == pytest.approx(3.0 * (row["gpu_hours"] or 0))
         assert row["energy_kwh"] == pytest.approx(0.5 * (row["gpu_hours"] or 0))
+
+
+def test_without_an_intensity_no_carbon_is_told_and_of_two_the_higher_counts() -> None:
+    stored: dict[Identity, Tables] = {("simulated", "s", r): tended(r, 2 * r, 0.1) for r in (0, 1)}
+    for name in ("never-retrain", "on-drift"):
+        stored |= {("simulated", name, r): STORED["simulated", name, r] for r in (0, 1)}
+    con = bare_connection(stored)
+    con.execute("INSERT INTO analytics.carbon_intensity VALUES ('coal', 2000.0, 'assumption', '')")
+    rows = read(con, "retrainings")
+    assert [row["carbon_kg"] for row in rows] == pytest.approx([2 * row["energy_kwh"] for row in rows])
+    con.execute("DELETE FROM analytics.carbon_intensity")
+    rows = read(con, "retrainings")
+    assert {row["carbon_kg"] for row in rows} == {None}
+    con.execute(f"CREATE OR REPLACE TABLE analytics.retrainings AS {TEXTS['retrainings']}")
+    strategies = {row["scenario"]: row for row in read(con, "retraining_strategies")}
+    assert [strategies[name]["carbon_kg"] for name in ("never-retrain", "on-drift", "s")] == [0.0, None, 0.0]
+    assert strategies["on-drift"]["cost_per_point"] > 0
+    assert strategies["on-drift"]["carbon_kg_per_point"] is None
+
+
+def weigh(con: duckdb.DuckDBPyConnection, figures: dict[str, dict[int, tuple[float, float, float]]]) -> list[Row]:
+    """The strategies of scenarios of which only performance, retrainings and cost are known, replication by replication."""
+    metrics = ("mean_model_performance", "retrainings", "retraining_cost_usd")
+    rows = [
+        ("simulated", name, r, metric, "", value)
+        for name, told in figures.items()
+        for r, values in told.items()
+        for metric, value in zip(metrics, values, strict=True)
+    ]
+    con.execute("DELETE FROM analytics.trace_metrics")
+    con.executemany("INSERT INTO analytics.trace_metrics VALUES (?, ?, ?, ?, ?, ?)", rows)
+    con.execute(f"CREATE OR REPLACE TABLE analytics.scenario_intervals AS {TEXTS['scenario_intervals']}")
+    return read(con, "retraining_strategies")
+
+
+def test_the_frontier_of_strategies() -> None:
+    figures = {
+        # The cheapest, though not the first by name; one as good for more; one as dear and worse; twins; one that has no
+        # replication in common with the baseline; the best.
+        "lazy": {0: (0.5, 1.0, 10.0), 1: (0.75, 1.0, 20.0)},
+        "keen": {0: (0.5, 1.0, 12.0), 1: (0.75, 1.0, 20.0)},
+        "clumsy": {0: (0.5, 2.0, 10.0), 1: (0.625, 2.0, 20.0)},
+        "twin-a": {0: (0.75, 3.0, 30.0), 1: (1.0, 3.0, 50.0)},
+        "twin-b": {0: (0.75, 4.0, 30.0), 1: (1.0, 4.0, 50.0)},
+        "apart": {5: (0.75, 9.0, 25.0)},
+        "best": {0: (1.0, 5.0, 90.0), 1: (1.0, 5.0, 90.0), 2: (1.0, 5.0, 90.0)},
+    }
+    con = bare_connection({})
+    rows = weigh(con, figures)
+    blank = dict.fromkeys(("below_objective_fraction", "retrainings_per_week", "gpu_hours", "user_mean_wait_s"))
+    told: dict[str, dict[int, Row]] = {
+        name: {
+            r: {**blank, "mean_performance": p, "retrainings": n, "cost": c, "energy_kwh": 0.0, "carbon_kg": 0.0}
+            for r, (p, n, c) in by_replication.items()
+        }
+        for name, by_replication in figures.items()
+    }
+    agree(rows, ("scenario",), plain_strategies.weighed(told))
+    found = {row["scenario"]: row for row in rows}
+    assert {row["baseline"] for row in rows} == {"keen"}
+    assert [name for name in figures if found[name]["is_efficient"]] == ["lazy", "twin-a", "twin-b", "apart", "best"]
+    assert found["apart"]["pairs"] == 0
+    assert found["apart"]["gain_points"] is None
+    assert found["twin-a"]["cost_per_point"] == pytest.approx(24 / 25)
+    assert found["twin-a"]["marginal_cost_per_point"] == pytest.approx((40 - 25) / (100 * (0.875 - 0.75)))
+
+    never = {**figures, "never-retrain": {0: (0.5, 99.0, 1.0)}}
+    assert {row["baseline"] for row in weigh(con, never)} == {"never-retrain"}
+    assert {row["pairs"] for row in weigh(con, never)} == {0, 1}
 
 
 def test_an_attempt_that_lasts_a_year_is_one_row_an_hour() -> None:
