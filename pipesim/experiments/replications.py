@@ -10,13 +10,14 @@ from pathlib import Path
 from pipesim.errors import EmptyTraceError, PipesimError, RequestError
 from pipesim.experiments.backends import default_workers, map_runs
 from pipesim.lake import Lake, content_hash
-from pipesim.simulation import DEFAULT, RunSummary, Scenario, Tell, make_ready, simulate
+from pipesim.simulation import DEFAULT, ModelSource, RunSummary, Scenario, Tell, make_ready, simulate
 from pipesim.simulation.engines import engine_named
 from pipesim.simulation.scenario.policy import own_policy
 from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.verbs import load_model
 from pipesim.workload import SynthesisConfig, synthesize
+from pipesim.workload.retraining import draw_retraining
 
 
 @dataclass(frozen=True)
@@ -112,8 +113,16 @@ def run_replication(run: Run, tell: Tell | None = None) -> RunResult:
     lake = Lake(run.home)
     try:
         trace, origin = workload(lake, run.scenario, run.replication)
-        history = _history(lake, run.scenario)
-        result = simulate(trace, run.scenario, replication=run.replication, history=history, engine=run.engine, tell=tell)
+        history, models = _history(lake, run.scenario), _models(lake, run.scenario, run.replication)
+        result = simulate(
+            trace,
+            run.scenario,
+            replication=run.replication,
+            history=history,
+            engine=run.engine,
+            tell=tell,
+            source=None if models is None else models[0],
+        )
     except PipesimError as error:
         error.where = f"scenario {run.scenario.name}: {error.where}" if error.where else f"scenario {run.scenario.name}"
         raise
@@ -126,6 +135,8 @@ def run_replication(run: Run, tell: Tell | None = None) -> RunResult:
     }
     if history is not None:
         manifest["history"] = {"ingests": _ingests(lake)}
+    if models is not None:
+        manifest["lifecycle"] = models[1]
     lake.save_simulated(result.trace, run.replication, result.summary.as_frame(), manifest)
     return RunResult(result.summary, result.warnings)
 
@@ -151,9 +162,22 @@ def workload(lake: Lake, scenario: Scenario, replication: int) -> tuple[Trace, d
             )
         return trace, {"kind": "replay", "ingests": _ingests(lake)}
     model = load_model(lake)
-    seed = wanted.seed if replication == 0 else int(stream(wanted.seed, "replication", replication).integers(2**62))
+    seed = _seed(scenario, replication)
     config = SynthesisConfig(days=wanted.days, scale=wanted.scale, seed=seed)
     return synthesize(model, config), {"kind": "synthetic", "model": model.id, **config.model_dump(mode="json")}
+
+
+def _seed(scenario: Scenario, replication: int) -> int:
+    root = scenario.workload.seed if scenario.workload.kind == "synthetic" else 0
+    return root if replication == 0 else int(stream(root, "replication", replication).integers(2**62))
+
+
+def _models(lake: Lake, scenario: Scenario, replication: int) -> tuple[ModelSource, dict[str, object]] | None:
+    """Return what the workload model knows of models, and what that was made from, if the scenario has a lifecycle."""
+    if scenario.lifecycle is None:
+        return None
+    model, seed = load_model(lake), _seed(scenario, replication)
+    return ModelSource(model.lifecycle, lambda number: draw_retraining(model, number, seed)), {"model": model.id, "seed": seed}
 
 
 def _history(lake: Lake, scenario: Scenario) -> Trace | None:

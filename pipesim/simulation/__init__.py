@@ -8,16 +8,22 @@ from pipesim.errors import RequestError
 from pipesim.simulation.compilation import Compilation, compile_scenario
 from pipesim.simulation.engine import Tell, Waiting
 from pipesim.simulation.engines import DEFAULT, ENGINES, choose_engine, engine_named, load, make_ready
+from pipesim.simulation.models.fleet import ModelSource
+from pipesim.simulation.models.history import model_tables
+from pipesim.simulation.models.plan import room_for_more
+from pipesim.simulation.models.took_place import took_place
 from pipesim.simulation.own_order import OwnOrderError
 from pipesim.simulation.results import SimulationResult, to_trace
 from pipesim.simulation.scenario import Scenario
 from pipesim.simulation.scenario.file import load_scenario
 from pipesim.simulation.summary import RunSummary, summarize
+from pipesim.simulation.upkeep import NoRetrainingsLeftError
 from pipesim.trace import Trace
 
 __all__ = [
     "DEFAULT",
     "ENGINES",
+    "ModelSource",
     "RunSummary",
     "Scenario",
     "SimulationResult",
@@ -37,6 +43,7 @@ def simulate(
     history: Trace | None = None,
     engine: str | None = None,
     tell: Tell | None = None,
+    source: ModelSource | None = None,
 ) -> SimulationResult:
     """Simulate the work of a trace on the platform and under the policy of a scenario.
 
@@ -47,6 +54,7 @@ def simulate(
         history: What was observed, for estimates of the kind `history`; by default the trace itself.
         engine: One of `ENGINES`; by default the fastest that can run the scenario.
         tell: Called now and then with the share of the simulated time that has passed, 0..1.
+        source: What is known of models, which a scenario with a lifecycle needs.
 
     Returns:
         The simulated trace, its summary, and warnings about what was left out or reinterpreted.
@@ -59,16 +67,26 @@ def simulate(
     began = time.perf_counter()
     if engine is not None:
         engine_named(engine)  # before the work that would be in vain
-    compiled = compile_scenario(trace, scenario, replication=replication, history=history)
+    compiled = compile_scenario(trace, scenario, replication=replication, history=history, source=source)
     engine = choose_engine(engine, compiled.given.rules.own)
     load(engine, compiled.given)
-    loop_began = time.perf_counter()
-    try:
-        schedule = engine_named(engine)(compiled.given, tell)
-    except OwnOrderError as error:
-        raise _stopped(error, compiled, scenario) from error
-    engine_seconds = time.perf_counter() - loop_began
-    simulated = to_trace(compiled, schedule, scenario)
+    engine_seconds = 0.0
+    while True:
+        loop_began = time.perf_counter()
+        try:
+            schedule = engine_named(engine)(compiled.given, tell)
+            break
+        except OwnOrderError as error:
+            raise _stopped(error, compiled, scenario) from error
+        except NoRetrainingsLeftError as more:
+            assert compiled.models is not None
+            room = room_for_more(compiled.models.room, compiled.models.span, more)
+        engine_seconds += time.perf_counter() - loop_began
+        compiled = compile_scenario(trace, scenario, replication=replication, history=history, source=source, room=room)
+    engine_seconds += time.perf_counter() - loop_began
+    compiled, schedule = took_place(compiled, schedule)
+    tables, warnings = model_tables(compiled, schedule, scenario)
+    simulated = to_trace(compiled, schedule, scenario, tables)
     summary = summarize(
         compiled,
         schedule,
@@ -79,7 +97,7 @@ def simulate(
         engine_seconds=engine_seconds,
         began=began,
     )
-    return SimulationResult(simulated, summary, compiled.warnings)
+    return SimulationResult(simulated, summary, (*compiled.warnings, *warnings))
 
 
 def _stopped(error: OwnOrderError, compiled: Compilation, scenario: Scenario) -> RequestError:

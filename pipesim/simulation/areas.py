@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import mul
 
 import numpy as np
+import numpy.typing as npt
 
 from pipesim.simulation.engine import NEVER, Int32, Int64, Schedule, SimulationInput
 
@@ -62,9 +63,12 @@ class Usage:
     def of(cls, given: SimulationInput, schedule: Schedule, since: int) -> Usage:
         """Return what a schedule used from an instant on."""
         found = held(given, schedule)
-        lasts = np.zeros(len(given.class_pool), np.int64)
-        np.add.at(lasts, found.demand_class, np.maximum(found.end - np.maximum(found.start, since), 0))
-        return cls(given, found, provisioned(given, schedule, found), since, schedule.stopped, lasts)
+        return cls(given, found, provisioned(given, schedule, found), since, schedule.stopped, _lasts(given, found, since))
+
+    def of_attempts(self, schedule: Schedule, mine: npt.NDArray[np.bool_]) -> Usage:
+        """Return what some of the attempts, [A], held of it."""
+        found = held(self.given, schedule, mine)
+        return replace(self, held=found, lasts=_lasts(self.given, found, self.since))
 
     def held_area(self, pool: int) -> int:
         """Return the unit-microseconds that were held of a pool, exactly."""
@@ -78,15 +82,30 @@ class Usage:
         return _product(at[1:] - at[:-1], had.amount[:, self.given.leading()[pool]])
 
 
-def held(given: SimulationInput, schedule: Schedule) -> Held:
-    """Return what was held when, first by all attempts as they came to their ends, then by the interrupted ones."""
-    ran = np.flatnonzero(schedule.started != NEVER)
+def held(given: SimulationInput, schedule: Schedule, mine: npt.NDArray[np.bool_] | None = None) -> Held:
+    """Return what was held when, first by all attempts as they came to their ends, then by the interrupted ones.
+
+    Args:
+        given: The input of the engine.
+        schedule: What came of it.
+        mine: [A] The attempts that count; by default all.
+    """
+    counts = np.ones(len(schedule.started), np.bool_) if mine is None else mine
+    ran = np.flatnonzero((schedule.started != NEVER) & counts)
     end = schedule.ended[ran]
     end[end == NEVER] = schedule.stopped
     cut = schedule.interruptions
-    attempt = np.concatenate([ran, cut.attempt])
-    start = np.concatenate([schedule.started[ran], cut.started])
-    return Held(given.attempt_class[attempt], start, np.concatenate([end, cut.ended]))
+    also = counts[cut.attempt]
+    attempt = np.concatenate([ran, cut.attempt[also]])
+    start = np.concatenate([schedule.started[ran], cut.started[also]])
+    return Held(given.attempt_class[attempt], start, np.concatenate([end, cut.ended[also]]))
+
+
+def _lasts(given: SimulationInput, held: Held, since: int) -> Int64:
+    """Return for how many microseconds from an instant on each demand class was held, [K]."""
+    lasts = np.zeros(len(given.class_pool), np.int64)
+    np.add.at(lasts, held.demand_class, np.maximum(held.end - np.maximum(held.start, since), 0))
+    return lasts
 
 
 def provisioned(given: SimulationInput, schedule: Schedule, held: Held) -> list[Provisioned]:

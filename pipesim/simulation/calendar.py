@@ -21,8 +21,8 @@ LATER = int(np.iinfo(np.int64).max)
 RESIZE, BREAK, REPAIR = range(3)
 
 _HOUR = 3_600_000_000
-# 1970-01-05, a Monday.
-_MONDAY = 4 * 24 * _HOUR
+#: 1970-01-05, a Monday, 0:00 UTC, from which periods count.
+MONDAY = 4 * 24 * _HOUR
 _FIRST_STRETCH = 7 * 24 * _HOUR
 
 
@@ -68,16 +68,16 @@ class Steps:
         """Return the steps at instants in (after, until], for a simulation that begins at `origin`."""
         if not self.period_us:
             return [(origin + f, v) for f, v in zip(self.from_us, self.value, strict=True) if after < origin + f <= until]
-        first, last = ((at - _MONDAY) // self.period_us for at in (after, until))
+        first, last = ((at - MONDAY) // self.period_us for at in (after, until))
         found = []
         for number in range(first, last + 1):
-            begin = _MONDAY + number * self.period_us
+            begin = MONDAY + number * self.period_us
             found += [(begin + f, v) for f, v in zip(self.from_us, self.value, strict=True) if after < begin + f <= until]
         return found
 
     def at(self, origin: int, instant: int) -> float | None:
         """Return the value at an instant; None before the first step."""
-        elapsed = (instant - _MONDAY) % self.period_us if self.period_us else instant - origin
+        elapsed = (instant - MONDAY) % self.period_us if self.period_us else instant - origin
         passed = [v for f, v in zip(self.from_us, self.value, strict=True) if f <= elapsed]
         return passed[-1] if passed else None
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 
+from pipesim.simulation.calendar import LATER
 from pipesim.simulation.classes import Classes
 from pipesim.simulation.describe import count, name_tasks
 from pipesim.simulation.durations import hold_terms, hold_us
@@ -14,6 +15,8 @@ from pipesim.simulation.engine import CODE, OWN, Int8, Int64, Nodes, SimulationI
 from pipesim.simulation.estimates import from_history, noisy, whole_us
 from pipesim.simulation.graph import build_graph
 from pipesim.simulation.machines import Machines, calendar_of, machines_of, scaling_of
+from pipesim.simulation.models.building import Models, prepare
+from pipesim.simulation.models.fleet import ModelSource
 from pipesim.simulation.placement import Mask, Placement, place
 from pipesim.simulation.policies import Known, keys, looks_at
 from pipesim.simulation.rows import never_ran, rows_of
@@ -35,6 +38,7 @@ class Compilation:
         edges: `task_edges` of these runs.
         placement: Which attempt goes where.
         warnings: What was left out or reinterpreted, with its count.
+        models: The models; None where the scenario has no lifecycle.
     """
 
     given: SimulationInput
@@ -43,9 +47,18 @@ class Compilation:
     edges: pl.DataFrame
     placement: Placement
     warnings: tuple[str, ...]
+    models: Models | None = None
 
 
-def compile_scenario(trace: Trace, scenario: Scenario, *, replication: int = 0, history: Trace | None = None) -> Compilation:
+def compile_scenario(
+    trace: Trace,
+    scenario: Scenario,
+    *,
+    replication: int = 0,
+    history: Trace | None = None,
+    source: ModelSource | None = None,
+    room: Int64 | None = None,
+) -> Compilation:
     """Check and translate a trace for a scenario.
 
     Args:
@@ -53,6 +66,8 @@ def compile_scenario(trace: Trace, scenario: Scenario, *, replication: int = 0, 
         scenario: The platform and the policy.
         replication: Its number, which chooses the random numbers of failures and noisy estimates.
         history: What the estimates `history` are made of; by default the trace itself.
+        source: What is known of models; needed for a lifecycle.
+        room: [M] For how many retrainings of each model there is to be room; by default, for as many as are to be expected.
 
     Raises:
         EmptyTraceError: If the trace has no tasks, or none of its runs says when it was submitted.
@@ -60,10 +75,12 @@ def compile_scenario(trace: Trace, scenario: Scenario, *, replication: int = 0, 
             accepts a task, a task asks for more than it could ever be given, or the order cannot be computed; one kind at a
             time, with the first tasks and the count.
     """
-    rows, policy, platform = rows_of(trace, scenario), scenario.policy, scenario.platform
+    policy, platform = scenario.policy, scenario.platform
+    models = None if scenario.lifecycle is None else prepare(trace, scenario, scenario.lifecycle, source, room)
+    rows = rows_of(trace, scenario) if models is None else models.rows
     runs, attempts = rows.runs, rows.attempts
     graph = build_graph(rows.edges, attempts)
-    run, run_submitted = attempts["run"].to_numpy(), runs["submitted_at"].to_physical().to_numpy()
+    run, run_submitted = attempts["run"].to_numpy(), runs["submitted_at"].to_physical().fill_null(LATER).to_numpy()
     run_priority = runs["priority"].fill_null(0).to_numpy()
     natural = attempts["natural_s"].to_numpy()
     ran = ~np.isnan(natural) & ~attempts.select(never_ran()).to_series().to_numpy()
@@ -74,7 +91,8 @@ def compile_scenario(trace: Trace, scenario: Scenario, *, replication: int = 0, 
     told = attempts.hstack(runs.select("pipeline_name", "trigger", "tenant", "user", "priority")[run])
     estimate = _estimate(scenario, hold, told, placement, replication, trace if history is None else history)
     told = told.with_columns(estimated_duration_s=estimate / 1e6).select("run_id", "task_id", *ORDER_COLUMNS)
-    known = Known(estimate, placement.share, run_priority[run], run_submitted[run], told)
+    # The deadlines of a run count from its submission; that of a retraining is not known yet.
+    known = Known(estimate, placement.share, run_priority[run], np.where(run_submitted < LATER, run_submitted, 0)[run], told)
     given = SimulationInput(
         run_submitted=run_submitted,
         run_tasks=_offsets(attempts.filter(attempts["task"].is_first_distinct())["run"].to_numpy(), runs.height),
@@ -100,7 +118,11 @@ def compile_scenario(trace: Trace, scenario: Scenario, *, replication: int = 0, 
         calendar=calendar_of(platform, machines, int(run_submitted[0]), _seed(scenario), replication),
     )
     warnings = (*rows.warnings, *_warnings(attempts, ran, placement, scenario, strangers(policy, runs["tenant"])))
-    return Compilation(given, runs, attempts, rows.edges, placement, warnings)
+    compiled = Compilation(given, runs, attempts, rows.edges, placement, warnings)
+    if models is None:
+        return compiled
+    given, built = models.finish(given, runs, attempts, graph, _seed(scenario), replication)
+    return replace(compiled, given=given, warnings=(*warnings, *built.warnings), models=built)
 
 
 def _seed(scenario: Scenario) -> int:

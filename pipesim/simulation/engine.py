@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from pipesim.schema import STATUSES
 from pipesim.simulation.calendar import LATER, Calendar
+from pipesim.simulation.upkeep import Retrainings, Upkeep
 
 Int64 = npt.NDArray[np.int64]
 Int32 = npt.NDArray[np.int32]
@@ -44,8 +45,8 @@ LEADING = ("gpus", "slots", "cpu_cores", "memory_bytes")
 #: What may pass a task that does not fit.
 NONE, GREEDY, EASY, CONSERVATIVE = range(4)
 #: What the order looks at: a key given beforehand, the instant of queueing, the tenant's dominant share, the service that the
-#: run has attained, or a function of the user's.
-BY_KEY, NEWEST, FAIR, ATTAINED, OWN = range(5)
+#: run has attained, a function of the user's, what its model would gain by a new version, or the age of its live one.
+BY_KEY, NEWEST, FAIR, ATTAINED, OWN, GAIN, STALEST = range(7)
 #: Which node is taken: the first, the fullest, the emptiest, or the fullest and several if none has room.
 FIRST_FIT, BEST_FIT, WORST_FIT, PACK = range(4)
 #: Why an attempt was interrupted.
@@ -100,7 +101,7 @@ class Rules:
 
     Args:
         backfill: `NONE`, `GREEDY`, `EASY` or `CONSERVATIVE`.
-        order: `BY_KEY`, `NEWEST`, `FAIR`, `ATTAINED` or `OWN`.
+        order: `BY_KEY`, `NEWEST`, `FAIR`, `ATTAINED`, `OWN`, `GAIN` or `STALEST`.
         own: The function of `OWN`.
         preempts: Whether an attempt may evict others of lower priority.
         checkpoint: The microseconds of work that an interrupted attempt keeps in multiples of; 0: it keeps none.
@@ -190,7 +191,7 @@ class SimulationInput:
     resources the int64 units of `DIMENSIONS`.
 
     Args:
-        run_submitted: [R] Instant of submission, ascending.
+        run_submitted: [R] Instant of submission, ascending; `LATER` of retrainings, which follow all others.
         run_tasks: [R + 1] Where each run's tasks begin; the last is T.
         task_parents: [T] How many edges lead to the task.
         task_children: [T + 1] Where each task's children begin in `children`; the last is E.
@@ -212,6 +213,7 @@ class SimulationInput:
         nodes: The machines; None where no rule looks at them.
         scaling: The autoscalers; None where there is none.
         calendar: What changes capacity from outside; None where nothing does.
+        upkeep: The models and what has them trained again; None where no rule looks at them.
     """
 
     run_submitted: Int64
@@ -236,6 +238,12 @@ class SimulationInput:
     nodes: Nodes | None = None
     scaling: Scaling | None = None
     calendar: Calendar | None = None
+    upkeep: Upkeep | None = None
+
+    @property
+    def submissions(self) -> int:
+        """How many runs are submitted by themselves."""
+        return len(self.run_submitted) if self.upkeep is None else self.upkeep.submissions
 
     def leading(self) -> list[int]:
         """Return the dimension by which each pool is measured."""
@@ -306,6 +314,7 @@ class Schedule:
         stranded: [P] Of the leading dimension, unit-microseconds that were free while a waiting attempt did not fit although
             the pool had enough for it in all.
         stopped: The last instant of the simulation: its last event, or the horizon.
+        retrainings: What became of the retrainings; None where there is no upkeep.
     """
 
     queued: Int64
@@ -319,3 +328,4 @@ class Schedule:
     provisioning: Provisioning
     stranded: Float64
     stopped: int
+    retrainings: Retrainings | None = None

@@ -96,4 +96,4 @@ def _part_needed(scenario: Scenario) -> str:
         policy.retries.limit is not None or policy.retries.backoff_s,
         *((pool.nodes or pool.failures or pool.timetable or pool.autoscale) for pool in scenario.platform.pools),
     )
-    return "rules" if any(more) else "plain"
+    return "rules" if any(more) else "plain" if scenario.lifecycle is None else "lifecycle"

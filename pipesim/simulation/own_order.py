@@ -89,8 +89,8 @@ def ask_own_order(order: Callable[[Waiting], float] | None, waiting: Waiting) ->
     return number
 
 
-def waiting_of(given: SimulationInput, attempt: int, run: int, number: int, now: int, attained: int) -> Waiting:
-    """Return what an order sees of an attempt, the `number`-th of its task, that is queued now."""
+def waiting_of(given: SimulationInput, attempt: int, run: int, number: int, now: int, submitted: int, attained: int) -> Waiting:
+    """Return what an order sees of an attempt, the `number`-th of its task, that is queued now; its run was submitted then."""
     origin = int(given.run_submitted[0])
     demand_class = given.attempt_class[attempt]
     estimate = given.attempt_hold if given.attempt_estimate is None else given.attempt_estimate
@@ -98,11 +98,10 @@ def waiting_of(given: SimulationInput, attempt: int, run: int, number: int, now:
         [float(a) / unit for a, unit in zip(given.class_demand[demand_class], DIMENSIONS.values(), strict=False)] + [0.0] * 4
     )[:4]
     priority = 0.0 if given.run_priority is None else float(given.run_priority[run])
-    submitted = int(given.run_submitted[run]) - origin
     return Waiting(
         attempt,
         (now - origin) / 1e6,
-        submitted / 1e6,
+        (submitted - origin) / 1e6,
         float(number),
         priority,
         int(estimate[attempt]) / 1e6,

@@ -2,7 +2,8 @@
 
 Ties go to the attempt queued earlier, then to the run submitted earlier, then to the earlier task of the run (rule 6).
 Where a key depends on the attempt alone, all keys are computed before the first event, so that every engine reads the same
-ones. `lifo`, `fair-share`, `las` and a user's own order look at what has happened, which the engines do.
+ones. `lifo`, `fair-share`, `las`, `potential-improvement`, `staleness` and a user's own order look at what has happened,
+which the engines do.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import polars as pl
 
 from pipesim.errors import RequestError
 from pipesim.simulation.describe import name_tasks
-from pipesim.simulation.engine import ATTAINED, BY_KEY, FAIR, NEWEST, OWN, Float64, Int64
+from pipesim.simulation.engine import ATTAINED, BY_KEY, FAIR, GAIN, NEWEST, OWN, STALEST, Float64, Int64
 from pipesim.simulation.scenario import Policy
 from pipesim.simulation.scenario.policy import expression, own_policy
 
@@ -50,13 +51,15 @@ ORDERS: dict[str, Callable[[Policy, Known], Float64]] = {
     "edf": lambda policy, known: known.submitted + _deadline_us(policy, known),
     "fair-share": lambda _, known: np.zeros(known.rows.height),
     "las": lambda _, known: np.zeros(known.rows.height),
+    "potential-improvement": lambda _, known: np.zeros(known.rows.height),
+    "staleness": lambda _, known: np.zeros(known.rows.height),
 }
 
-_LOOKS_AT = {"lifo": NEWEST, "fair-share": FAIR, "las": ATTAINED}
+_LOOKS_AT = {"lifo": NEWEST, "fair-share": FAIR, "las": ATTAINED, "potential-improvement": GAIN, "staleness": STALEST}
 
 
 def looks_at(order: str) -> int:
-    """Return what an order looks at: `BY_KEY`, `NEWEST`, `FAIR`, `ATTAINED` or `OWN`."""
+    """Return what an order looks at: `BY_KEY`, `NEWEST`, `FAIR`, `ATTAINED`, `OWN`, `GAIN` or `STALEST`."""
     return OWN if own_policy(order) else _LOOKS_AT.get(order, BY_KEY)
 
 

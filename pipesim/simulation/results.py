@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,8 @@ from pipesim.simulation.summary import RunSummary
 from pipesim.trace import Trace
 
 _REJECTED = "rejected: it could never start there"
+#: What stands under `error` where an evaluation found less than the gate lets pass.
+REFUSED = "performance below the gate"
 #: What stands under `error` in the row of a run of an attempt that was interrupted, and in no other row.
 INTERRUPTED = {EVICTED: "interrupted: evicted by a task of higher priority", BROKEN: "interrupted: its node broke"}
 
@@ -50,13 +53,16 @@ class SimulationResult:
     warnings: tuple[str, ...]
 
 
-def to_trace(compiled: Compilation, schedule: Schedule, scenario: Scenario) -> Trace:
-    """Write a schedule into the rows that it is a schedule of."""
+def to_trace(
+    compiled: Compilation, schedule: Schedule, scenario: Scenario, models: Mapping[str, pl.DataFrame] | None = None
+) -> Trace:
+    """Write a schedule into the rows that it is a schedule of; `models` are the tables of a lifecycle, if there is one."""
     frames = {
         "pipeline_runs": _pipeline_runs(compiled, schedule),
         "task_runs": _task_runs(compiled, schedule, scenario),
         "task_edges": compiled.edges,
         "pools": pool_rows(compiled.given, schedule, scenario),
+        **(models or {}),
     }
     return Trace(frames, "simulated", scenario.name)
 
@@ -88,6 +94,8 @@ def _attempts(compiled: Compilation, schedule: Schedule, scenario: Scenario) -> 
     word = pl.lit(pl.Series(STATUSES, dtype=pl.String).gather(state))
     as_logged = pl.col("status") == word
     rejected = _column(compiled.placement.rejected & failed)
+    models = compiled.models
+    refused = pl.lit(False) if models is None else _column(models.refused & failed)
     # A log may be that of a simulation.
     own_error = as_logged & ~pl.col("error").is_in(list(INTERRUPTED.values()))
     # The last name stands at -1, the number of no pool.
@@ -105,7 +113,7 @@ def _attempts(compiled: Compilation, schedule: Schedule, scenario: Scenario) -> 
         node_id=node_names(given, scenario, schedule.node, schedule.nodes),
         status=word,
         raw_status=pl.when(as_logged).then("raw_status").otherwise(word),
-        error=pl.when(rejected).then(pl.lit(_REJECTED)).when(own_error).then("error"),
+        error=pl.when(rejected).then(pl.lit(_REJECTED)).when(refused).then(pl.lit(REFUSED)).when(own_error).then("error"),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -36,6 +36,22 @@ class Rows:
     edges: pl.DataFrame
     horizon: int
     warnings: tuple[str, ...]
+
+    def with_retrainings(self, retrainings: Trace, scenario: Scenario) -> Rows:
+        """Return these rows followed by those of runs that only a trigger submits, in their order."""
+        if retrainings.task_runs.is_empty():
+            return self
+        attempts, _ = _within_limit(_attempts(retrainings.task_runs, retrainings.pipeline_runs), scenario.policy.retries.limit)
+        moved = attempts.with_columns(
+            (pl.col("run") + self.runs.height).alias("run"), (pl.col("task") + self.attempts["task"].max() + 1).alias("task")
+        )
+        return replace(
+            self,
+            # In one piece, as Polars gives a literal a row for each piece of a frame.
+            runs=pl.concat([self.runs, retrainings.pipeline_runs], rechunk=True),
+            attempts=pl.concat([self.attempts, moved], rechunk=True),
+            edges=pl.concat([self.edges, retrainings.task_edges], rechunk=True),
+        )
 
 
 def rows_of(trace: Trace, scenario: Scenario) -> Rows:

@@ -13,6 +13,7 @@ from pipesim.simulation.areas import Usage, has_nodes
 from pipesim.simulation.compilation import Compilation
 from pipesim.simulation.costs import UNITS, Bill, bill
 from pipesim.simulation.engine import BROKEN, CODE, EVICTED, NEVER, STAYS_OPEN, Float64, Int64, Schedule
+from pipesim.simulation.models.figures import LifecycleFigures, lifecycle_figures
 from pipesim.simulation.scenario import Scenario
 from pipesim.simulation.warmup import mser5
 from pipesim.trace import Trace
@@ -57,6 +58,8 @@ class RunSummary:
         provisioned: By pool that changes its size, the mean of what it had, in GPUs, else slots, else cores, else gigabytes.
         deadlines_missed: The part of the tasks that ended after their deadlines, or should have ended but were waiting or
             running when the simulation stopped; where the order goes by deadlines.
+        lifecycle: How models performed, and what keeping them fresh cost; where the scenario has a lifecycle. Its figures stand
+            among the others in JSON and in storage.
         asked: The names of the figures that the scenario asks for.
     """
 
@@ -86,13 +89,15 @@ class RunSummary:
     bills: dict[str, Bill] | None = None
     provisioned: dict[str, float | None] | None = None
     deadlines_missed: float | None = None
+    lifecycle: LifecycleFigures | None = None
     asked: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON object of the command line: of the figures that a scenario may ask for, those that it does."""
-        always = [field.name for field in fields(self) if field.name not in (*_ASKED, "asked")]
+        always = [field.name for field in fields(self) if field.name not in (*_ASKED, "lifecycle", "asked")]
         values = asdict(self)
-        return {name: values[name] for name in (*always, *(name for name in self.asked if name != "bills"))}
+        figures = {name: values[name] for name in (*always, *(name for name in self.asked if name != "bills"))}
+        return figures | (values["lifecycle"] or {})
 
     def as_frame(self) -> pl.DataFrame:
         """Return one row for storage, with the same columns for every scenario; what it does not ask for is NULL.
@@ -100,7 +105,8 @@ class RunSummary:
         It has no wall-clock times, so that equal inputs are stored as equal bytes. What is told by pool is a list of
         `{pool, <name>}`, as pools differ between scenarios; `bills` of `{pool, cost, energy_kwh, carbon_kg}`.
         """
-        row = {name: value for name, value in asdict(self).items() if name not in (*_WALL_CLOCK, "asked")}
+        row = {name: value for name, value in asdict(self).items() if name not in (*_WALL_CLOCK, "lifecycle", "asked")}
+        row |= dict.fromkeys(_OF_MODELS) if self.lifecycle is None else asdict(self.lifecycle)
         for name in _BY_POOL:
             if row[name] is not None:
                 row[name] = [{"pool": pool, name: value} for pool, value in row[name].items()]
@@ -114,9 +120,11 @@ _ASKED = (
     "provisioned", "deadlines_missed",
 )  # fmt: skip
 _BY_POOL = ("utilization", "fragmentation", "provisioned")
+_OF_MODELS = [field.name for field in fields(LifecycleFigures)]
+_COUNTS = ("models", "replaced", "versions", "deployments", "retrainings", "retrainings_postponed")
 _TYPES: dict[str, pl.DataType] = {
     **dict.fromkeys(("scenario", "engine"), pl.String()),
-    **dict.fromkeys(("replication", "pipelines", "tasks", "unfinished", "evictions", "node_failures"), pl.Int64()),
+    **dict.fromkeys(("replication", "pipelines", "tasks", "unfinished", "evictions", "node_failures", *_COUNTS), pl.Int64()),
     **{name: pl.List(pl.Struct({"pool": pl.String(), name: pl.Float64()})) for name in _BY_POOL},
     "bills": pl.List(pl.Struct({"pool": pl.String()} | dict.fromkeys(("cost", "energy_kwh", "carbon_kg"), pl.Float64()))),
 }
@@ -135,7 +143,7 @@ def summarize(
 ) -> RunSummary:
     """Measure a schedule and the simulated trace that was made of it; `began` is the `perf_counter` of the beginning."""
     given = compiled.given
-    since = _counts_from(compiled, schedule, scenario)
+    since = counts_from(compiled, schedule, scenario)
     queued, wait_s = _waits(schedule)
     runs = trace.pipeline_runs
     jct_s = runs.select((pl.col("ended_at") - pl.col("submitted_at")).dt.total_microseconds() / 1e6).to_series()
@@ -161,11 +169,12 @@ def summarize(
         engine_seconds=engine_seconds,
         seconds=time.perf_counter() - began,
         **figures,
+        lifecycle=lifecycle_figures(compiled, schedule, scenario, usage) if scenario.lifecycle else None,
         asked=tuple(figures),
     )
 
 
-def _counts_from(compiled: Compilation, schedule: Schedule, scenario: Scenario) -> int:
+def counts_from(compiled: Compilation, schedule: Schedule, scenario: Scenario) -> int:
     """Return the instant from which on figures count."""
     first = int(compiled.given.run_submitted[0])
     if scenario.warmup_days == "auto":

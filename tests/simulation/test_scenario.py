@@ -56,17 +56,19 @@ platform:
     - {name: other, slots: 2, accepts: {task_types: [train, trian]}}
   store: {read_mb_per_s: 0, write_mb_per_s: 10}
 policy: {order: easy, backfill: none}
+budget: {drift: gradual}
 lifecycle: {drift: gradual}
 replications: 0
 """)
     )
     assert set(found) == {
         "name", "workload.days", "workload.horizon", "platform.pools.0.gpus", "platform.pools.1.name", "platform.pools.1",
-        "platform.pools.2.accepts.task_types", "platform.store.read_mb_per_s", "policy.order", "lifecycle", "replications",
+        "platform.pools.2.accepts.task_types", "platform.store.read_mb_per_s", "policy.order", "budget", "lifecycle.drift",
+        "replications",
     }  # fmt: skip
     assert (
-        "accepted here: name, description, workload, platform, policy, horizon_days, warmup_days, replications"
-        in found["lifecycle"]
+        "accepted here: name, description, workload, platform, policy, lifecycle, horizon_days, warmup_days, replications"
+        in found["budget"]
     )
     assert all(order in found["policy.order"] for order in ORDERS)
 

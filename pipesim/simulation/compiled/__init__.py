@@ -11,7 +11,7 @@ import functools
 import os
 import time
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +24,19 @@ from pipesim.errors import RequestError
 from pipesim.lake import content_hash
 from pipesim.simulation.calendar import LATER
 from pipesim.simulation.compiled import loop
-from pipesim.simulation.compiled.layout import build, is_extended
+from pipesim.simulation.compiled.layout import build, is_extended, no_upkeep
 from pipesim.simulation.compiled.world import (
     ASKED,
     CALENDAR,
     CHANGES,
     COVERED,
     DONE,
+    EXHAUSTED,
     EXTENDED,
     INTERRUPTED,
     LAST,
     LEFT,
+    MORE,
     NO_NUMBER,
     NOW,
     PROVISIONED,
@@ -47,6 +49,7 @@ from pipesim.simulation.compiled.world import (
 from pipesim.simulation.engine import (
     CONSERVATIVE,
     EASY,
+    NEVER,
     Interruptions,
     Provisioning,
     Rules,
@@ -56,15 +59,17 @@ from pipesim.simulation.engine import (
     Waiting,
 )
 from pipesim.simulation.own_order import OwnOrderError, ask_own_order, is_compiled
+from pipesim.simulation.upkeep import NoRetrainingsLeftError, Retrainings, Upkeep
 
 #: How long the loop runs before it comes back to Python, so that an interrupt is served and progress can be told.
 _STRETCH_S = 0.05
 _FIRST, _LONGEST = 1 << 6, 1 << 16
 
-#: The parts that are compiled each when it is first needed, and rules that need it: what is always there, all rules but those
-#: that look ahead, and those.
+#: The parts that are compiled each when it is first needed, and rules that need it: what is always there, models with nothing
+#: else, all rules (and models) but those that look ahead, and those.
 PARTS = {
     "plain": Rules(),
+    "lifecycle": Rules(),
     "rules": Rules(most_attempts=1),
     "easy": Rules(EASY),
     "conservative": Rules(CONSERVATIVE),
@@ -90,18 +95,20 @@ def run(given: SimulationInput, tell: Tell | None = None) -> Schedule:
 def part_of(given: SimulationInput) -> str:
     """Return which of `PARTS` a simulation needs."""
     ahead = {EASY: "easy", CONSERVATIVE: "conservative"}
-    return ahead.get(given.rules.backfill) or ("rules" if is_extended(given) else "plain")
+    plain = "plain" if given.upkeep is None else "lifecycle"
+    return ahead.get(given.rules.backfill) or ("rules" if is_extended(given) else plain)
 
 
 def _run(given: SimulationInput, tell: Tell | None, own_address: int) -> Schedule:
     world, stretches, stretch = build(given, own_address), 0, _FIRST
     origin = int(given.run_submitted[0])
-    span = max(1, min(given.rules.horizon, int(given.run_submitted[-1])) - origin)
+    span = max(1, min(given.rules.horizon, int(given.run_submitted[given.submissions - 1])) - origin)
     rules = 1 if world.rules[EXTENDED] else None
+    upkeep = 1 if world.rules[EXTENDED] or given.upkeep is not None else None
     easy, conservative = (1 if given.rules.backfill == kind else None for kind in (EASY, CONSERVATIVE))
     while True:
         began = time.perf_counter()
-        found = loop.simulate(world, stretch, rules, easy, conservative)
+        found = loop.simulate(world, stretch, rules, easy, conservative, upkeep)
         if found == DONE:
             return _schedule(given, world)
         if found == CALENDAR:
@@ -110,6 +117,8 @@ def _run(given: SimulationInput, tell: Tell | None, own_address: int) -> Schedul
             world = _with_room(world)
         elif found == NO_NUMBER:
             _complain(given, world)
+        elif found == MORE:
+            raise NoRetrainingsLeftError(int(world.n[EXHAUSTED]), int(world.n[NOW]), world.used)
         else:
             took = time.perf_counter() - began
             stretch = min(_LONGEST, max(1, int(stretch * min(4.0, _STRETCH_S / max(took, 1e-6)))))
@@ -173,7 +182,7 @@ def _schedule(given: SimulationInput, world: World) -> Schedule:
     if world.rules[EXTENDED]:
         left = bool(n[LEFT])
     else:
-        left = bool(n[SUBMITTED] < len(given.run_submitted) or n[RUNNING] or world.waiting.sum())
+        left = bool(n[SUBMITTED] < given.submissions or n[RUNNING] or world.waiting.sum())
     stopped = given.rules.horizon if left and given.rules.horizon < LATER else int(n[LAST])
     cuts = np.lexsort((world.cut_attempt[: n[INTERRUPTED]], world.cut_ended[: n[INTERRUPTED]]))
     no_node = given.nodes is None
@@ -189,7 +198,15 @@ def _schedule(given: SimulationInput, world: World) -> Schedule:
         provisioning=_provisioning(given, world),
         stranded=world.stranded + world.strand_amount.astype(np.float64) * (stopped - world.strand_since).astype(np.float64),
         stopped=stopped,
+        retrainings=None if given.upkeep is None else _retrainings(given.upkeep, world),
     )
+
+
+def _retrainings(upkeep: Upkeep, world: World) -> Retrainings:
+    """Return what became of the retrainings."""
+    submitted = world.run_submitted[upkeep.retrainings]
+    submitted[submitted == LATER] = NEVER
+    return Retrainings(submitted, world.fired_way, world.replaces, world.postponed)
 
 
 def _provisioning(given: SimulationInput, world: World) -> Provisioning:
@@ -229,6 +246,8 @@ def make_ready(part: str) -> None:
         capacity=one[:, None],
         rules=PARTS[part],
     )
+    if part == "lifecycle":
+        given = replace(given, upkeep=no_upkeep(given))
     if is_ready(part):
         _run(given, None, 0)
         return

@@ -32,18 +32,18 @@ def _borrowed(typing_context: Any, array: Any) -> Any:
     return array(array), generate
 
 
-def boxed(world: World, rules: int | None) -> World:
-    """Return the tuple as a struct, in machine code; it shares the arrays. Where rules is None, the tuple will do."""
+def boxed(world: World, rules: int | None, upkeep: int | None) -> World:
+    """Return the tuple as a struct, in machine code; it shares the arrays. Where both are None, the tuple will do."""
     return world
 
 
 @overload(boxed)
-def _boxed(world, rules):  # type: ignore[no-untyped-def]
-    if rules is types.none:
-        return lambda world, rules: world
+def _boxed(world, rules, upkeep):  # type: ignore[no-untyped-def]
+    if rules is types.none and upkeep is types.none:
+        return lambda world, rules, upkeep: world
     box = _BoxType(list(zip(world.fields, world.types, strict=True)))  # type: ignore[no-untyped-call]
     lines = [
-        "def make(world, rules):",
+        "def make(world, rules, upkeep):",
         "    box = new(kind)",
         *(f"    box.{name} = borrowed(world.{name})" for name in world.fields),
         "    return box",

@@ -24,6 +24,7 @@ from pipesim.simulation.compiled.world import (
     PASS,
     PLACES,
     PREEMPTS,
+    QUEUES_AT_ONCE,
     SLACK,
     Bool,
     World,
@@ -37,12 +38,14 @@ from pipesim.simulation.engine import (
     EASY,
     FAILS,
     FAIR,
+    GAIN,
     NEVER,
     NEWEST,
     NONE,
     OWN,
     PACK,
     PASSES,
+    STALEST,
     STAYS_OPEN,
     Int32,
     Int64,
@@ -51,6 +54,7 @@ from pipesim.simulation.engine import (
     SimulationInput,
     Tenants,
 )
+from pipesim.simulation.upkeep import AT_BEGINNING, NO_VERSION, Budgets, Upkeep, Ways
 
 _MEANING = np.zeros(max(CODE.values()) + 1, np.int8)
 _MEANING[list(PASSES)] = PASS
@@ -69,6 +73,7 @@ def build(given: SimulationInput, own_address: int) -> World:
         **_what_is_given(given, rules, node, scaling, tenants),
         **_what_happens(given, rules, len(tenants.weight)),
         **_machines(given, rules, node, scaling),
+        **_models(given),
     )
 
 
@@ -81,10 +86,10 @@ def _what_is_given(given: SimulationInput, rules: Int64, node: Nodes, scaling: S
     task_of = np.repeat(np.arange(tasks, dtype=np.int32), np.diff(given.task_attempts))
     run_of = np.repeat(np.arange(len(given.run_submitted), dtype=np.int32), np.diff(given.run_tasks))
     n = np.zeros(PLACES, np.int64)
-    n[LEFT], n[NOW], n[LAST] = len(given.run_submitted), given.run_submitted[0], given.run_submitted[0]
+    n[LEFT], n[NOW], n[LAST] = given.submissions, given.run_submitted[0], given.run_submitted[0]
     n[COVERED] = LATER if given.calendar is None else given.run_submitted[0] - 1
     return {
-        "run_submitted": _plain(given.run_submitted, np.int64),
+        "run_submitted": _own(given, given.run_submitted, np.int64),
         "run_tasks": _plain(given.run_tasks, np.int64),
         "task_children": _plain(given.task_children, np.int64),
         "children": _plain(given.children, np.int64),
@@ -96,7 +101,7 @@ def _what_is_given(given: SimulationInput, rules: Int64, node: Nodes, scaling: S
         "estimate": _plain(_estimate(given), np.int64) if given.rules.order == OWN else np.zeros(1, np.int64),
         "meaning": _MEANING[given.attempt_outcome],
         # Within a tenant it is first come, first served.
-        "key": np.zeros(len(given.attempt_key)) if given.rules.order == FAIR else _plain(given.attempt_key, np.float64),
+        "key": np.zeros(len(given.attempt_key)) if given.rules.order == FAIR else _own(given, given.attempt_key, np.float64),
         "run_priority": _plain(np.zeros(1) if given.run_priority is None else given.run_priority, np.int64),
         "class_pool": _plain(given.class_pool, np.int32),
         "class_demand": _plain(given.class_demand, np.int64),
@@ -138,6 +143,7 @@ def _what_happens(given: SimulationInput, rules: Int64, tenants: int) -> dict[st
     attempts, tasks, lines = len(given.attempt_hold), len(given.task_parents), int(_lines(given)[1][-1])
     listed = attempts if rules[LISTS_RUNNING] else 1  # what can be interrupted, or be looked at while it runs
     more = attempts if rules[EXTENDED] else 1
+    defers = more if rules[QUEUES_AT_ONCE] else attempts
     # What was interrupted stays in the heap of ends until there is no more room than for all that can run.
     endings = 2 * attempts + SLACK if rules[PREEMPTS] or _breaks(given) else attempts
     return {
@@ -166,7 +172,7 @@ def _what_happens(given: SimulationInput, rules: Int64, tenants: int) -> dict[st
         "able": np.empty(lines, np.int32),
         "due": np.empty(tasks + 1, np.int64),
         "below": np.empty(tasks + 1, np.int64),
-        "fresh": np.empty(more, np.int32),
+        "fresh": np.empty(defers, np.int32),
         "work": given.attempt_hold[:listed].astype(np.int64),
         "believed": _estimate(given)[:listed].astype(np.int64),
         "restarts": np.zeros(listed, np.int64),
@@ -242,13 +248,100 @@ def _machines(given: SimulationInput, rules: Int64, node: Nodes, scaling: Scalin
     }
 
 
+def _models(given: SimulationInput) -> dict[str, Any]:
+    """Return the models, which of their versions are live at the beginning, and room for what becomes of them."""
+    u = no_upkeep(given) if given.upkeep is None else given.upkeep
+    models, retrainings, budgets = u.models, len(u.retrainings), len(u.budgets.period)
+    origin, runs = int(given.run_submitted[0]), len(given.run_submitted)
+    leaves = 1 << max(0, models - 1).bit_length()
+    relative = u.relative_keys and given.rules.order == BY_KEY
+    return {
+        "upkeep": np.array([u.submissions, u.end, u.cooldown, u.opens, u.closes, relative], np.int64),
+        "run_model": _plain(u.run_model, np.int32),
+        "performance": _plain(u.performance, np.float64),
+        "task_role": _plain(u.task_role, np.int8),
+        "gradual": _plain(u.gradual, np.float64),
+        "jump": _plain(u.jump, np.float64),
+        "swing": _plain(u.swing, np.float64),
+        "season": _plain(u.season, np.int64),
+        "shocks": _plain(u.shocks, np.int64),
+        "first_shock": _plain(u.first_shock, np.int64),
+        "aim": _plain(u.target, np.float64),
+        "data_per_day": _plain(u.data_per_day, np.float64),
+        "data_growth": np.array([u.growth]),
+        "first_retraining": _plain(u.first_retraining, np.int64),
+        "retrainings": _plain(u.retrainings, np.int64),
+        "charge": _plain(u.charge, np.int64),
+        "way_drifts": _plain(u.ways.drifts, np.int8),
+        "way_below": _plain(u.ways.below, np.float64),
+        "way_drop": _plain(u.ways.drop, np.float64),
+        "way_age": _plain(u.ways.age, np.int64),
+        "way_volume": _plain(u.ways.volume, np.float64),
+        "way_phase": _plain(u.ways.phase, np.int64),
+        "way_grid": _plain(u.ways.grid, np.int64),
+        "budget": _plain(u.budget, np.int32),
+        "budget_runs": _plain(u.budgets.runs, np.int64),
+        "budget_hours": _plain(u.budgets.hours, np.int64),
+        "budget_period": _plain(u.budgets.period, np.int64),
+        "trained": np.full(runs if given.upkeep else 1, origin, np.int64),
+        "live": np.where(np.isnan(u.beginning), NO_VERSION, AT_BEGINNING).astype(np.int64),
+        "live_since": np.full(models, origin, np.int64),
+        "live_trained": np.full(models, origin, np.int64),
+        "live_performance": u.beginning.astype(np.float64),
+        "under_way": np.full(models, -1, np.int64),
+        "ready_at": np.full(models, NEVER, np.int64),
+        "used": np.zeros(models, np.int64),
+        "wanted": np.full(models, LATER, np.int64),
+        "due_at": np.full(2 * leaves, LATER, np.int64),
+        "due_way": np.full(models, -1, np.int32),
+        "due_models": np.empty(models, np.int64),
+        "spent_period": np.full(budgets, NEVER, np.int64),
+        "spent_runs": np.zeros(budgets, np.int64),
+        "spent_hours": np.zeros(budgets, np.int64),
+        "fired_way": np.full(retrainings, -1, np.int32),
+        "replaces": np.full(retrainings, NO_VERSION, np.int64),
+        "postponed": np.zeros(models, np.int64),
+    }
+
+
+def no_upkeep(given: SimulationInput) -> Upkeep:
+    """Return an upkeep without models."""
+    whole, number, integer = np.zeros(0, np.int64), np.zeros(0), np.zeros(1, np.int64)
+    return Upkeep(
+        submissions=given.submissions,
+        end=NEVER,
+        run_model=np.zeros(1, np.int32),
+        performance=number,
+        task_role=np.zeros(1, np.int8),
+        gradual=number,
+        jump=number,
+        swing=number,
+        season=whole,
+        shocks=whole,
+        first_shock=integer,
+        beginning=number,
+        target=number,
+        data_per_day=number,
+        growth=0.0,
+        first_retraining=integer,
+        retrainings=whole,
+        charge=whole,
+        ways=Ways(np.zeros(0, np.int8), number, number, whole, number, whole, whole),
+        cooldown=0,
+        opens=-1,
+        closes=-1,
+        budget=np.zeros(0, np.int32),
+        budgets=Budgets(whole, whole, whole),
+    )
+
+
 def _estimate(given: SimulationInput) -> Int64:
     return given.attempt_hold if given.attempt_estimate is None else given.attempt_estimate
 
 
 def _needs_runs(given: SimulationInput) -> bool:
-    """Whether the order looks at what the run of an attempt has attained."""
-    return given.rules.order in (ATTAINED, OWN)
+    """Whether anything looks at the run of an attempt."""
+    return given.rules.order in (ATTAINED, OWN) or given.upkeep is not None
 
 
 def is_extended(given: SimulationInput) -> bool:
@@ -256,7 +349,7 @@ def is_extended(given: SimulationInput) -> bool:
     r = given.rules
     return (
         _lists_running(given)
-        or r.order not in (BY_KEY, NEWEST)
+        or r.order not in (BY_KEY, NEWEST, GAIN, STALEST)
         or bool(r.most_attempts)
         or bool(r.backoff.any())
         or any(part is not None for part in (given.tenants, given.nodes, given.scaling, given.calendar))
@@ -277,8 +370,10 @@ def _rules(given: SimulationInput, own_address: int) -> Int64:
     looks = r.order in (ATTAINED, OWN)
     gives_more = counts_held or lists_running or looks or given.nodes is not None
     plain_pass = not lists_running and not looks and given.nodes is None and given.tenants is None
-    rest = (r.most_attempts, r.checkpoint, r.restart, own_address, counts_held, gives_more, not looks, plain_pass, r.depth)
-    return np.array([r.horizon, r.backfill, r.order, extended, *parts, r.preempts, lists_running, *rest], np.int64)
+    at_once = not looks and r.order not in (GAIN, STALEST)
+    rest = (r.most_attempts, r.checkpoint, r.restart, own_address, counts_held, gives_more, at_once, plain_pass, r.depth)
+    has_upkeep = given.upkeep is not None
+    return np.array([r.horizon, r.backfill, r.order, extended, *parts, r.preempts, lists_running, *rest, has_upkeep], np.int64)
 
 
 def _breaks(given: SimulationInput) -> bool:
@@ -348,6 +443,11 @@ def _most_pieces(given: SimulationInput, nodes: Nodes) -> int:
 
 def _offsets(sizes: npt.NDArray[Any]) -> Int64:
     return np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+
+
+def _own(given: SimulationInput, values: npt.NDArray[Any], kind: type[Any]) -> Any:
+    """Return an array that a simulation with an upkeep may change."""
+    return _plain(values, kind) if given.upkeep is None else _plain(values, kind).copy()
 
 
 def _plain(values: npt.NDArray[Any], kind: type[Any]) -> Any:

@@ -32,10 +32,13 @@ from pipesim.simulation.compiled.turns import (
     release,
     skip_below,
     sleep,
+    stand_in_line,
     without,
 )
+from pipesim.simulation.compiled.upkeep import fire, look_ahead, settled
 from pipesim.simulation.compiled.world import (
     AGAIN,
+    BEGUN,
     CALENDAR,
     COUNTS_HELD,
     COVERED,
@@ -43,10 +46,12 @@ from pipesim.simulation.compiled.world import (
     FAIL,
     FRESH,
     GIVES_MORE,
+    HAS_UPKEEP,
     HORIZON,
     LAST,
     LEFT,
     LISTS_RUNNING,
+    MORE,
     MOST_ATTEMPTS,
     NOW,
     OPEN,
@@ -57,6 +62,7 @@ from pipesim.simulation.compiled.world import (
     RESUME,
     ROOM,
     RUNNING,
+    SUBMISSIONS,
     SUBMITTED,
     World,
 )
@@ -64,7 +70,9 @@ from pipesim.simulation.engine import NEVER, NEWEST, Int64
 
 
 @entry
-def simulate(world: World, stretch: int, rules: int | None, easy: int | None, conservative: int | None) -> int:
+def simulate(
+    world: World, stretch: int, rules: int | None, easy: int | None, conservative: int | None, upkeep: int | None
+) -> int:
     """Let so many instants pass; returns why it came back.
 
     It is one function, as everything that happens often is then in local variables, which makes it twice as fast as looking
@@ -77,8 +85,9 @@ def simulate(world: World, stretch: int, rules: int | None, easy: int | None, co
             takes long to compile and costs time.
         easy: None: the code of EASY backfill is left out.
         conservative: None: the code of conservative backfill is left out.
+        upkeep: None: the code of models is left out, which is there wherever that of all rules is.
     """
-    w = boxed(world, rules)
+    w = boxed(world, rules, upkeep)
     n, lists_running, at_once, plain_pass = w.n, w.rules[LISTS_RUNNING], w.rules[QUEUES_AT_ONCE], w.rules[PLAIN_PASS]
     gives_more, counts_held = w.rules[GIVES_MORE], w.rules[COUNTS_HELD]
     run_submitted, run_tasks, task_attempts, attempt_task = w.run_submitted, w.run_tasks, w.task_attempts, w.attempt_task
@@ -89,8 +98,13 @@ def simulate(world: World, stretch: int, rules: int | None, easy: int | None, co
     queued, started, ended, ends, runs = w.queued, w.started, w.ended, w.ends, w.runs
     keys, since, who, waiting, due, below = w.keys, w.since, w.who, w.waiting, w.due, w.below
     failures, most_attempts, horizon = w.failures, w.rules[MOST_ATTEMPTS], w.rules[HORIZON]
-    submissions, dimensions, newest_first = len(run_submitted), free.shape[1], w.rules[ORDER] == NEWEST
+    submissions, dimensions, newest_first = w.upkeep[SUBMISSIONS], free.shape[1], w.rules[ORDER] == NEWEST
+    has_upkeep, attempt_run, due_at = w.rules[HAS_UPKEEP], w.attempt_run, w.due_at
     submitted, running, now, found = n[SUBMITTED], n[RUNNING], n[NOW], AGAIN
+    if upkeep is not None and not n[BEGUN]:
+        n[BEGUN] = 1
+        for model in range(len(w.aim)):
+            look_ahead(w, model, now)
     for _ in range(stretch):
         resumed, happens = 0, LATER
         if rules is not None:
@@ -100,7 +114,7 @@ def simulate(world: World, stretch: int, rules: int | None, easy: int | None, co
                 break
             resumed, n[RESUME] = n[RESUME], 0
             if not resumed:
-                if not n[LEFT]:
+                if not n[LEFT] and due_at[1] == LATER:
                     found = DONE
                     break
                 drop_stale(w)
@@ -110,6 +124,8 @@ def simulate(world: World, stretch: int, rules: int | None, easy: int | None, co
             then = ends[0] if running else LATER
             if submitted < submissions:
                 then = min(then, run_submitted[submitted])
+            if upkeep is not None:
+                then = min(then, due_at[1])
             if rules is not None:
                 then = min(then, happens)
                 if min(then, horizon) > n[COVERED]:
@@ -121,7 +137,7 @@ def simulate(world: World, stretch: int, rules: int | None, easy: int | None, co
             n[NOW] = now = then
         # Completions first, then submissions and all else; what holds nothing ends as it is queued and is a completion again.
         while resumed != PASSING:
-            ready, wait = 0, 0
+            ready, wait, over = 0, 0, 1
             if running and ends[0] == now:
                 attempt = runs[0]
                 pop_end(ends, runs, running)
@@ -164,6 +180,8 @@ def simulate(world: World, stretch: int, rules: int | None, easy: int | None, co
                                 ready += 1
                     elif means == FAIL:
                         skip_below(task, task_children, children, task_state, below)
+                    if upkeep is not None and has_upkeep:
+                        settled(w, task, attempt_run[attempt], means == PASS)
             elif submitted < submissions and run_submitted[submitted] == now:
                 for task in range(run_tasks[submitted], run_tasks[submitted + 1]):
                     if missing_parents[task] == 0:
@@ -172,16 +190,20 @@ def simulate(world: World, stretch: int, rules: int | None, easy: int | None, co
                 submitted += 1
                 n[LAST] = now
             else:
-                if rules is None:
+                if rules is not None:
+                    n[RUNNING] = running
+                    more = happen(w)
+                    running = n[RUNNING]
+                    if more:
+                        continue
+                if upkeep is None or due_at[1] > now:
                     break
-                n[RUNNING] = running
-                more = happen(w)
-                running = n[RUNNING]
-                if more:
-                    continue
-                break
+                ready, over = fire(w), 0
+                if ready < 0:
+                    found = MORE
+                    break
             if rules is not None:
-                n[LEFT] += ready - 1
+                n[LEFT] += ready - over
             for place in range(ready):
                 attempt = due[place]
                 if rules is not None and wait:
@@ -194,7 +216,7 @@ def simulate(world: World, stretch: int, rules: int | None, easy: int | None, co
                     push_end(ends, runs, running, now, attempt)
                     running += 1
                     continue
-                if rules is not None and not at_once:
+                if (rules is not None or upkeep is not None) and not at_once:
                     queue(w, attempt)
                     continue
                 queued[attempt] = now
@@ -208,6 +230,12 @@ def simulate(world: World, stretch: int, rules: int | None, easy: int | None, co
                 changed[pool] = True
                 if rules is not None:
                     joined(w, attempt, demand)
+        if found == MORE:
+            break
+        if rules is None and upkeep is not None:
+            for place in range(n[FRESH]):
+                stand_in_line(w, w.fresh[place])
+            n[FRESH] = 0
         if rules is not None:
             n[RUNNING] = running
             if not plain_pass or n[FRESH]:

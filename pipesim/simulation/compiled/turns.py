@@ -12,6 +12,7 @@ from numba.extending import intrinsic
 from pipesim.simulation.compiled.heaps import pop_end, push, push_end, refresh, remove, sooner
 from pipesim.simulation.compiled.jit import inner
 from pipesim.simulation.compiled.machines import drop_pieces, has_quota, hold, move, provision, take_picked
+from pipesim.simulation.compiled.upkeep import model_key, settled
 from pipesim.simulation.compiled.world import (
     ASKED,
     BACKFILL,
@@ -20,6 +21,7 @@ from pipesim.simulation.compiled.world import (
     FRESH,
     HAS_NODES,
     HAS_SCALING,
+    HAS_UPKEEP,
     INTERRUPTED,
     LAST,
     LEFT,
@@ -34,7 +36,7 @@ from pipesim.simulation.compiled.world import (
     SLEEPING,
     World,
 )
-from pipesim.simulation.engine import ATTAINED, BROKEN, BY_KEY, CODE, EASY, FAIR, NEVER, NEWEST, OWN
+from pipesim.simulation.engine import ATTAINED, BROKEN, BY_KEY, CODE, EASY, FAIR, GAIN, NEVER, NEWEST, OWN, STALEST
 
 _SKIPPED, _NODE_FAIL = CODE["SKIPPED"], CODE["NODE_FAIL"]
 
@@ -139,6 +141,8 @@ def _key(w: World, attempt: int) -> float:
     if order == NEWEST:
         return -float(now)
     run = w.attempt_run[attempt]
+    if order in (GAIN, STALEST):
+        return model_key(w, run, order)
     if order == ATTAINED:
         return float(w.attained[run])
     k, asked = w.attempt_class[attempt], w.asked
@@ -247,6 +251,8 @@ def interrupt(w: World, attempt: int, cause: int) -> None:
         if w.failures[task] == w.rules[MOST_ATTEMPTS]:
             w.ended[attempt], w.outcome[attempt], w.task_state[task] = now, _NODE_FAIL, _NODE_FAIL
             skip_below(task, w.task_children, w.children, w.task_state, w.below)
+            if w.rules[HAS_UPKEEP]:
+                settled(w, task, w.attempt_run[attempt], False)
             w.n[LEFT] -= 1
             return
     expected = w.believed[attempt] - w.restarts[attempt]

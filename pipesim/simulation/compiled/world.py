@@ -16,15 +16,16 @@ PASS, FAIL, OPEN = 1, 2, 3
 
 #: Places in `World.n`: runs submitted, entries of the heaps of ends and of sleepers, what is left to do, the present and the
 #: last instant, whether the present one is to be gone on with, new attempts, changes of the calendar seen and there, until
-#: when it is there, interruptions and provisions written down, the first free piece, nodes picked, whose key is asked for, and
-#: the pool to go on with.
+#: when it is there, interruptions and provisions written down, the first free piece, nodes picked, whose key is asked for,
+#: the pool to go on with, the model that has no retrainings left, and whether the models have been looked at yet.
 (
     SUBMITTED, RUNNING, SLEEPING, LEFT, NOW, LAST, RESUME, FRESH, SEEN, CHANGES, COVERED, INTERRUPTED, PROVISIONED, PIECE,
-    PICKED, ASKED, POOL,
-) = range(PLACES := 17)  # fmt: skip
+    PICKED, ASKED, POOL, EXHAUSTED, BEGUN,
+) = range(PLACES := 19)  # fmt: skip
 
-#: Why the loop comes back: to be called again, for good, for more of the calendar, for room, or for a key that is no number.
-AGAIN, DONE, CALENDAR, ROOM, NO_NUMBER = range(5)
+#: Why the loop comes back: to be called again, for good, for more of the calendar, for room, for a key that is no number, or
+#: because a model needs more retrainings than there are.
+AGAIN, DONE, CALENDAR, ROOM, NO_NUMBER, MORE = range(6)
 
 #: How many ends of interrupted attempts the heap of ends has room for besides one an attempt.
 SLACK = 64
@@ -166,11 +167,60 @@ class World(NamedTuple):
     profile_at: Int64
     profile_free: Int64
     asked: Float64
+    upkeep: Int64  # see the places below
+    run_model: Int32  # what is given of the models: see `pipesim.simulation.upkeep.Upkeep`
+    performance: Float64
+    task_role: Int8
+    gradual: Float64
+    jump: Float64
+    swing: Float64
+    season: Int64
+    shocks: Int64
+    first_shock: Int64
+    aim: Float64
+    data_per_day: Float64
+    data_growth: Float64
+    first_retraining: Int64
+    retrainings: Int64
+    charge: Int64
+    way_drifts: Int8
+    way_below: Float64
+    way_drop: Float64
+    way_age: Int64
+    way_volume: Float64
+    way_phase: Int64
+    way_grid: Int64
+    budget: Int32
+    budget_runs: Int64
+    budget_hours: Int64
+    budget_period: Int64
+    trained: Int64  # when each run has trained its version
+    live: Int64  # the version of each model that is live,
+    live_since: Int64
+    live_trained: Int64
+    live_performance: Float64
+    under_way: Int64  # the retraining of each model, or -1
+    ready_at: Int64  # none is submitted before this instant
+    used: Int64  # how many retrainings it has had
+    wanted: Int64  # since when one is due, where it is postponed
+    due_at: Int64  # a tree: when each model is due
+    due_way: Int32
+    due_models: Int64  # room for those that are due
+    spent_period: Int64  # of each budget: the present period, and what is spent in it
+    spent_runs: Int64
+    spent_hours: Int64
+    fired_way: Int32  # of each retraining
+    replaces: Int64
+    postponed: Int64
 
 
 #: Places in `World.rules`.
 (
     HORIZON, BACKFILL, ORDER, EXTENDED, HAS_NODES, HAS_TENANTS, HAS_SCALING, PREEMPTS, LISTS_RUNNING, MOST_ATTEMPTS, CHECKPOINT,
     RESTART, OWN_ADDRESS, COUNTS_HELD, GIVES_MORE, QUEUES_AT_ONCE, PLAIN_PASS,
-    DEPTH,
-) = range(18)  # fmt: skip
+    DEPTH, HAS_UPKEEP,
+) = range(19)  # fmt: skip
+
+#: Places in `World.upkeep`: how many runs are submitted by themselves, until when triggers fire, the cooldown, the hours of the
+#: day, and whether the keys of retrainings count from their submission.
+SUBMISSIONS, END, COOLDOWN, OPENS, CLOSES, RELATIVE = range(6)

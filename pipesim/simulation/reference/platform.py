@@ -20,10 +20,12 @@ from pipesim.simulation.engine import (
     CODE,
     FAILS,
     FAIR,
+    GAIN,
     NEWEST,
     NONE,
     OWN,
     PASSES,
+    STALEST,
     STAYS_OPEN,
     SimulationInput,
     Tell,
@@ -34,9 +36,10 @@ from pipesim.simulation.reference.pools import Held, Piece, Pool, asks_of, pools
 from pipesim.simulation.reference.record import Record
 from pipesim.simulation.reference.scaling import Autoscaler, scalers_of
 from pipesim.simulation.reference.tenants import TenantUse
+from pipesim.simulation.reference.upkeep import Models
 
 # Ranks within an instant. A plain SimPy timeout, which is what the end of an attempt is, has rank 1.
-CHANGE, PASS, AFTER = EventPriority(2), EventPriority(3), EventPriority(4)
+CHANGE, LOOK, PASS, AFTER = (EventPriority(rank) for rank in (2, 3, 4, 5))
 
 #: How many submissions pass between two reports of progress.
 _TOLD_EVERY = 1024
@@ -79,7 +82,7 @@ class Platform:
         # Without backfill only the first of the whole pool counts, else each demand class is a line of its own; where tenants
         # matter, each tenant has lines of its own.
         self.line_of = [ask.tenant if self.rules.backfill == NONE else ask.number for ask in self.asks]
-        self.left = len(self.run_submitted)  # runs that are not submitted, and attempts that are not over
+        self.left = given.submissions  # runs that are not submitted, and attempts that are not over
         self.restarts = [0] * len(self.work)  # what an attempt needs besides, as it was interrupted
         self.attained = [0] * len(self.run_submitted)
         self.fresh: list[int] = []  # queued at this instant, and not in a line yet
@@ -89,6 +92,8 @@ class Platform:
         self.stopped = self.last = self.origin  # the last instant of any work
         self.tenants = None if given.tenants is None else TenantUse(given)
         self.scalers = scalers_of(given, self.pools)
+        self.models = None if given.upkeep is None else Models(given, given.upkeep)
+        self.looks = LATER  # when the models are looked at next, as far as that has been asked for
 
     @property
     def now(self) -> int:
@@ -101,8 +106,9 @@ class Platform:
         env.process(self.submissions())
         if self.given.calendar is not None:
             env.process(self.calendar())
+        self.watch_models()
         while (at := env.peek()) <= horizon:
-            if at > env.now and not self.left:
+            if at > env.now and not self.left and (self.models is None or self.models.next_due() == LATER):
                 break
             env.step()
         self.stopped = horizon if self.left and horizon < LATER else self.last
@@ -123,18 +129,43 @@ class Platform:
 
     def submissions(self) -> _Process:
         """Submit each run at its instant; tasks without parents are queued there and then."""
-        span = max(1, min(self.rules.horizon, self.run_submitted[-1]) - self.origin)
-        for instant, runs in groupby(range(len(self.run_submitted)), self.run_submitted.__getitem__):
+        submissions = self.given.submissions
+        span = max(1, min(self.rules.horizon, self.run_submitted[submissions - 1]) - self.origin)
+        for instant, runs in groupby(range(submissions), self.run_submitted.__getitem__):
             yield Moment(self.env, CHANGE, instant - self.now)
             self.last = instant
             self.call_after()
             for r in runs:
                 if self.tell and not r % _TOLD_EVERY:
                     self.tell(min(1.0, (instant - self.origin) / span))
-                for task in range(self.run_tasks[r], self.run_tasks[r + 1]):
-                    if not self.missing_parents[task]:
-                        self.begin(self.task_attempts[task])
+                self.submit(r)
                 self.left -= 1
+
+    def submit(self, run: int) -> None:
+        """Queue the tasks of a run that have no parents."""
+        for task in range(self.run_tasks[run], self.run_tasks[run + 1]):
+            if not self.missing_parents[task]:
+                self.begin(self.task_attempts[task])
+
+    def watch_models(self) -> None:
+        """See to it that the models are looked at when the next trigger fires."""
+        if self.models is not None and (due := self.models.next_due()) < self.looks:
+            self.looks = due
+            self.call(LOOK, self.look_at_models, due - self.now)
+
+    def look_at_models(self, _: simpy.Event) -> None:
+        """Submit the retrainings whose triggers fire now, behind all else that happens at this instant but for the passes."""
+        assert self.models is not None
+        self.looks = LATER
+        for run in self.models.fire(self.now):
+            self.last = self.run_submitted[run] = self.now
+            self.call_after()
+            if self.models.upkeep.relative_keys:
+                first, last = self.run_tasks[run], self.run_tasks[run + 1]
+                for attempt in range(self.task_attempts[first], self.task_attempts[last]):
+                    self.key[attempt] += float(self.now)
+            self.submit(run)
+        self.watch_models()
 
     def calendar(self) -> _Process:
         """Let pools change their sizes, and nodes break and work again."""
@@ -223,14 +254,22 @@ class Platform:
         if order == FAIR:
             return 0.0
         run = self.run_of(attempt)
+        if order in (GAIN, STALEST):
+            assert self.models is not None
+            return self.models.key(run, order, self.now)
         if order == ATTAINED:
             return float(self.attained[run])
         number = attempt - self.task_attempts[self.attempt_task[attempt]] + 1
-        return ask_own_order(self.rules.own, waiting_of(self.given, attempt, run, number, self.now, self.attained[run]))
+        waiting = waiting_of(self.given, attempt, run, number, self.now, self.run_submitted[run], self.attained[run])
+        return ask_own_order(self.rules.own, waiting)
 
     def run_of(self, attempt: int) -> int:
         """The run to which an attempt belongs."""
-        return bisect_right(self.run_tasks, self.attempt_task[attempt]) - 1
+        return self.run_of_task(self.attempt_task[attempt])
+
+    def run_of_task(self, task: int) -> int:
+        """The run to which a task belongs."""
+        return bisect_right(self.run_tasks, task) - 1
 
     def start(self, attempt: int, pool: Pool, pieces: list[Piece]) -> None:
         """Give the attempt its resources and let it run."""
@@ -318,7 +357,7 @@ class Platform:
         return int(waits[min(self.task_failures[task], len(waits)) - 1])
 
     def settle_task(self, task: int, outcome: int) -> None:
-        """Say what became of a task, and what that means to those that wait for it."""
+        """Say what became of a task, and what that means to those that wait for it, and to its model."""
         self.record.task_state[task] = outcome
         if outcome in PASSES:
             for child in self.children_of(task):
@@ -327,6 +366,18 @@ class Platform:
                     self.begin(self.task_attempts[child])
         elif outcome in FAILS:
             self.skip_descendants(task)
+        if self.models is not None:
+            self.tell_models(task, outcome)
+
+    def tell_models(self, task: int, outcome: int) -> None:
+        """A task is over: that may make a version live, or end a retraining."""
+        assert self.models is not None
+        run = self.run_of_task(task)
+        if outcome in PASSES:
+            self.models.succeeded(task, run, self.now)
+        if CODE["PENDING"] not in self.record.task_state[self.run_tasks[run] : self.run_tasks[run + 1]]:
+            self.models.is_over(run, self.now)
+        self.watch_models()
 
     def children_of(self, task: int) -> list[int]:
         """The tasks that wait for this one."""

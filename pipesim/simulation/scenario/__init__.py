@@ -12,12 +12,13 @@ from pydantic_core import PydanticCustomError
 
 from pipesim.errors import RequestError
 from pipesim.lake import safe_name
+from pipesim.simulation.scenario.lifecycle import Lifecycle
 from pipesim.simulation.scenario.part import LARGEST, Amount, Count, Mistake, Part
 from pipesim.simulation.scenario.platform import Platform, Pool
 from pipesim.simulation.scenario.policy import Backfill, Order, Policy
 from pipesim.simulation.scenario.workload import ReplayWorkload, SyntheticWorkload
 
-__all__ = ["Backfill", "Order", "Platform", "Policy", "Pool", "ReplayWorkload", "Scenario", "SyntheticWorkload"]
+__all__ = ["Backfill", "Lifecycle", "Order", "Platform", "Policy", "Pool", "ReplayWorkload", "Scenario", "SyntheticWorkload"]
 
 
 def _days_or_auto(value: object) -> float | Literal["auto"]:
@@ -37,6 +38,7 @@ class Scenario(Part):
         workload: Where the submissions come from.
         platform: The machines.
         policy: The order of service.
+        lifecycle: How models decay and when they are trained again; without it, nobody looks at models.
         horizon_days: When the simulation stops, in days from the first submission; what is not done then is unfinished.
         warmup_days: The days that no figure counts, or `auto` to find them by the MSER-5 rule.
         replications: How often it is simulated, each time with other random numbers.
@@ -50,6 +52,7 @@ class Scenario(Part):
     workload: Annotated[ReplayWorkload | SyntheticWorkload, Field(discriminator="kind")] = ReplayWorkload()
     platform: Platform
     policy: Policy = Policy()
+    lifecycle: Lifecycle | None = None
     horizon_days: Amount | None = None
     warmup_days: Annotated[float | Literal["auto"], PlainValidator(_days_or_auto)] = 0.0
     replications: Count = 1
@@ -69,6 +72,9 @@ class Scenario(Part):
         horizon, warmup = given.get("horizon_days"), given.get("warmup_days")
         if isinstance(horizon, (int, float)) and isinstance(warmup, (int, float)) and warmup >= horizon:
             found.append((("warmup_days",), f"{warmup} leaves nothing of the horizon of {horizon} days"))
+        order = _at(given, "policy", "order")
+        if order in ("potential-improvement", "staleness") and given.get("lifecycle") is None:
+            found.append((("policy", "order"), f"`{order}` looks at models, which only a scenario with a `lifecycle` has"))
         pools, limit = _at(given, "platform", "pools"), _at(given, "policy", "retries", "limit")
         if isinstance(pools, (list, tuple)) and horizon is None and limit is None:
             for i, pool in enumerate(pools):

@@ -12,7 +12,9 @@ from pydantic_core import PydanticCustomError
 from pipesim.simulation.scenario.part import LARGEST, Amount, Count, Flag, Mistake, NotNegative, Part, Word
 from pipesim.simulation.scenario.platform import repeated_names
 
-Order = Literal["fifo", "lifo", "sjf", "ljf", "smallest", "priority", "edf", "fair-share", "las"]
+Order = Literal[
+    "fifo", "lifo", "sjf", "ljf", "smallest", "priority", "edf", "fair-share", "las", "potential-improvement", "staleness",
+]  # fmt: skip
 Backfill = Literal["none", "greedy", "easy", "conservative"]
 
 #: The columns of a task, and of its run, that an order may be computed from.
