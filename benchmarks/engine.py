@@ -48,7 +48,7 @@ from typing import ParamSpec, TypeVar
 
 import numpy as np
 from engine_peers import ciw_starts, salabim_starts, simpy_starts
-from engine_work import LOAD, OVERLOAD, crowd, deepest_queue, with_rules, year
+from engine_work import LOAD, OVERLOAD, crowd, deepest_queue, with_models, with_rules, year
 
 from pipesim.simulation import compiled
 from pipesim.simulation.engine import GREEDY, NONE, Int64, Rules, SimulationInput
@@ -202,6 +202,17 @@ def measure_rules(runs: int, repeats: int) -> dict[str, float]:
     return {name: repeated(functools.partial(engine, given), [], repeats) for name, given in with_rules(year(runs)).items()}
 
 
+def measure_models(runs: int, models: int, repeats: int) -> tuple[float, int]:
+    """Return how many times as long a run takes where it makes a version of a model live, and how many retrainings there are."""
+    engine, plain = engine_named("compiled"), year(runs)
+    given = with_models(plain, models)
+    told = engine(given).retrainings
+    assert told is not None
+    retrainings = int((told.submitted != NEVER).sum())
+    with_them = repeated(functools.partial(engine, given), [], repeats) / (runs + retrainings)
+    return with_them / (repeated(functools.partial(engine, plain), [], repeats) / runs), retrainings
+
+
 def measure_sizes(plan: Plan) -> dict[str, list[Cost]]:
     """Measure every simulator on every number of tasks that it can be expected to simulate in the plan's time."""
     found: dict[str, list[Cost]] = {name: [] for name in SIMULATORS}
@@ -270,6 +281,10 @@ def print_goals(plan: Plan, first: Cost, last: Cost) -> None:
     for name, seconds in rules.items():
         if name != "plain":
             rows.append((f"the year's work with {name}, to that without", "2 times", f"{seconds / rules['plain']:.2f} times"))
+    models = plan.year // 72
+    times, retrainings = plan.call(measure_models, plan.year, models, plan.repeats)
+    what = f"a run of the year's work with {models:,} models and {retrainings:,} retrainings, to one without"
+    rows.append((what, "2 times", f"{times:.2f} times"))
     print("Goals:\n")
     print(table(("what", "goal", "measured"), *rows))
 
@@ -291,7 +306,7 @@ def main() -> None:
     if options.quick:
         plan = Plan([1_000, 10_000], YEAR // 100, options.repeats, 0.05, apart=False)
     print("compiling, once on this machine", file=sys.stderr)
-    for part in ("plain", "rules"):
+    for part in ("plain", "lifecycle", "rules"):
         compiled.make_ready(part)
     found = measure_sizes(plan)
     command = shlex.join(["python", "benchmarks/engine.py", *sys.argv[1:]])

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from pipesim.lifecycle.decay import DAY_US
+from pipesim.simulation.calendar import LATER
 from pipesim.simulation.engine import CODE, DIMENSIONS, FAIR, Int64, Rules, Scaling, Schedule, SimulationInput, Tenants
+from pipesim.simulation.upkeep import DEPLOYS, TRAINS, Budgets, Upkeep, Ways
 from pipesim.streams import stream
 
 #: What the runs need, as a part of the capacity of the busier pool: usually, and where the queue is to be deep.
@@ -102,6 +105,70 @@ def with_rules(given: SimulationInput) -> dict[str, SimulationInput]:
         "quotas and fair share": replace(given, **shared),
         "autoscaling": replace(given, scaling=scaling),
     }
+
+
+def with_models(given: SimulationInput, models: int, room: int = 20) -> SimulationInput:
+    """The same work, of which each run makes a new version of one of so many models live, which decay and are trained again.
+
+    There are 365 looks at each model, as at a day each in a year. One version in twenty is soon below the threshold, and is
+    followed by a retraining, a run like one of the others; all work is a little shorter, so that the load is the same.
+    """
+    rng = stream(5, "models")
+    runs = len(given.run_submitted)
+    again = rng.integers(0, runs, models * room)
+    lengths = np.diff(given.run_tasks)
+    run_tasks = np.concatenate((given.run_tasks, given.run_tasks[-1] + np.cumsum(lengths[again])))
+    copied = np.arange(run_tasks[-1] - given.run_tasks[-1]) - np.repeat(np.cumsum(lengths[again]) - lengths[again], lengths[again])
+    tasks = np.concatenate((np.arange(given.run_tasks[-1]), np.repeat(given.run_tasks[again], lengths[again]) + copied))
+    begin, span = int(given.run_submitted[0]), int(given.run_submitted[-1] - given.run_submitted[0])
+    one_gpu = given.class_demand.max(axis=0)
+    capacity = (given.capacity[:, one_gpu > 0][:, 0] // one_gpu.max()).tolist()
+    gpus = np.ones(len(tasks), np.int64)
+    submitted = np.concatenate((given.run_submitted, np.full(len(again), LATER)))
+    pool = given.class_pool[given.attempt_class[tasks]].astype(np.int64)
+    work = chains(submitted, run_tasks, given.attempt_hold[tasks] * 94 // 100, pool, gpus, capacity)
+    role = np.zeros(len(tasks), np.int8)
+    role[run_tasks[:-1]] |= TRAINS
+    role[run_tasks[1:] - 1] |= DEPLOYS
+    days = span / DAY_US
+    whole, none = np.zeros(models, np.int64), np.zeros(models)
+    return replace(
+        work,
+        upkeep=Upkeep(
+            submissions=runs,
+            end=begin + span,
+            run_model=np.concatenate((np.arange(runs) % models, np.repeat(np.arange(models), room))).astype(np.int32),
+            performance=rng.uniform(0.745, 0.95, len(submitted)),
+            task_role=role,
+            gradual=np.full(models, 0.5 / days),
+            jump=none,
+            swing=none,
+            season=whole + 1,
+            shocks=np.zeros(0, np.int64),
+            first_shock=np.zeros(models + 1, np.int64),
+            beginning=np.full(models, 0.85),
+            target=np.full(models, 0.85),
+            data_per_day=none,
+            growth=0.0,
+            first_retraining=np.arange(models + 1) * room,
+            retrainings=np.arange(runs, runs + models * room),
+            charge=np.zeros(models * room, np.int64),
+            ways=Ways(
+                drifts=np.ones(1, np.int8),
+                below=np.full(1, 0.75),
+                drop=np.full(1, -np.inf),
+                age=np.zeros(1, np.int64),
+                volume=np.zeros(1),
+                phase=np.full(1, begin),
+                grid=np.full(1, max(1, span // 365)),
+            ),
+            cooldown=span // 365,
+            opens=-1,
+            closes=-1,
+            budget=np.full(models, -1, np.int32),
+            budgets=Budgets(*np.zeros((3, 0), np.int64)),
+        ),
+    )
 
 
 def deepest_queue(schedule: Schedule) -> int:

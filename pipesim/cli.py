@@ -8,13 +8,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipesim import __version__
 from pipesim.errors import PipesimError, RequestError
 from pipesim.lake import Lake
+from pipesim.printing import comparison_table, runs_table
+
+if TYPE_CHECKING:
+    from pipesim.simulation import RunSummary, Scenario
 
 app = typer.Typer(
     name="pipesim",
@@ -30,6 +34,12 @@ Home = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Engine = Annotated[
+    str | None,
+    typer.Option("--engine", help="The engine: compiled or reference, which are equal; by default the fastest that can."),
+]
+Replications = Annotated[int | None, typer.Option("--replications", metavar="N", min=1, help="Runs of each scenario.")]
+Workers = Annotated[int | None, typer.Option("--workers", metavar="N", min=1, help="Processes.")]
 _HOME = Path("pipesim_home")
 
 
@@ -129,42 +139,38 @@ def synthesize(
 @app.command()
 def simulate(
     scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files.")],
-    engine: Annotated[
-        str | None,
-        typer.Option("--engine", help="The engine: compiled or reference, which are equal; by default the fastest that can."),
-    ] = None,
-    replications: Annotated[
-        int | None, typer.Option("--replications", metavar="N", min=1, help="Runs of each scenario.")
-    ] = None,
-    workers: Annotated[int | None, typer.Option("--workers", metavar="N", min=1, help="Processes.")] = None,
+    engine: Engine = None,
+    replications: Replications = None,
+    workers: Workers = None,
     home: Home = _HOME,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Simulate what-if scenarios on the observed or a synthetic workload."""
-    from pipesim.catalog import publish
-    from pipesim.experiments.replications import RunResult, run_scenarios
-    from pipesim.simulation import load_scenario
+    runs = [summary.as_dict() for summary in _simulate(Lake(home), scenarios, engine, replications, workers)]
+    _print({"runs": runs}, as_json, runs_table(runs))
 
-    loaded = _load_all(scenarios, load_scenario)
-    lake = Lake(home)
-    warned: set[str] = set()
 
-    def tell(result: RunResult) -> None:
-        for warning in (f"{result.summary.scenario}: {text}" for text in result.warnings):
-            if warning not in warned:
-                warned.add(warning)
-                _say(f"warning: {warning}")
+@app.command()
+def compare(
+    scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO.yaml...", help="Two scenario files or more.")],
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", metavar="NAME", help="What the others are compared with; by default the first.")
+    ] = None,
+    engine: Engine = None,
+    replications: Replications = None,
+    workers: Workers = None,
+    home: Home = _HOME,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Simulate scenarios and compare them, replication by replication; strategies of retraining also by what they cost."""
+    from pipesim.experiments.comparison import check_names
+    from pipesim.experiments.comparison import compare as compare_summaries
 
-    with _bar("simulating") as progress:
-        try:
-            results = run_scenarios(
-                lake, loaded, engine=engine, replications=replications, workers=workers, on_done=tell, say=_say, tell=progress
-            )
-        finally:
-            publish(lake)  # what was simulated before a scenario was refused is there to be queried
-    runs = [result.summary.as_dict() for result in results]
-    _print({"runs": runs}, as_json, _runs_table(runs))
+    check_names([scenario.name for scenario in _load_all(scenarios)], baseline)
+    compared = compare_summaries(_simulate(Lake(home), scenarios, engine, replications, workers), baseline)
+    _print(compared.as_dict(), as_json, comparison_table(compared))
 
 
 @app.command()
@@ -321,29 +327,48 @@ def _config(kind: Any, values: dict[str, Any]) -> Any:
         raise RequestError("\n".join(wrong)) from error
 
 
-def _load_all(paths: list[Path], load: Any) -> list[Any]:
+def _simulate(
+    lake: Lake, files: list[Path], engine: str | None, replications: int | None, workers: int | None
+) -> list[RunSummary]:
+    """Simulate scenario files, store what comes out, publish it, and tell each warning once."""
+    from pipesim.catalog import publish
+    from pipesim.experiments.replications import RunResult, run_scenarios
+
+    scenarios, warned = _load_all(files), set[str]()
+
+    def tell(result: RunResult) -> None:
+        for warning in (f"{result.summary.scenario}: {text}" for text in result.warnings):
+            if warning not in warned:
+                warned.add(warning)
+                _say(f"warning: {warning}")
+
+    with _bar("simulating") as progress:
+        try:
+            results = run_scenarios(
+                lake,
+                scenarios,
+                engine=engine,
+                replications=replications,
+                workers=workers,
+                on_done=tell,
+                say=_say,
+                tell=progress,
+            )
+        finally:
+            publish(lake)  # what was simulated before a scenario was refused is there to be queried
+    return [result.summary for result in results]
+
+
+def _load_all(paths: list[Path]) -> list[Scenario]:
     """Load every scenario file before the first is run, so that all mistakes show at once."""
+    from pipesim.simulation import load_scenario
+
     loaded, problems = [], []
     for path in paths:
         try:
-            loaded.append(load(path))
+            loaded.append(load_scenario(path))
         except PipesimError as error:
             problems.append(str(error))
     if problems:
         raise RequestError("\n".join(problems))
     return loaded
-
-
-def _runs_table(runs: list[dict[str, Any]]) -> str:
-    def seconds(value: float | None) -> str:
-        return "-" if value is None else f"{value:,.1f}"
-
-    titles = ("mean wait s", "p95 wait s", "mean jct s")
-    header = f"{'scenario':<24}{'repl.':>6}{'runs':>10}{'tasks':>10}{''.join(f'{t:>14}' for t in titles)}  utilization"
-    lines = [
-        f"{run['scenario']:<24}{run['replication']:>6}{run['pipelines']:>10,}{run['tasks']:>10,}{seconds(run['mean_wait_s']):>14}"
-        f"{seconds(run['p95_wait_s']):>14}{seconds(run['mean_jct_s']):>14}  "
-        + ", ".join(f"{pool} {'-' if value is None else format(value, '.0%')}" for pool, value in run["utilization"].items())
-        for run in runs
-    ]
-    return "\n".join([header, *lines])

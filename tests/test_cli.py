@@ -272,3 +272,90 @@ def test_home_is_an_option_or_a_variable(run: Cli, tmp_path: Path, monkeypatch: 
     assert run("sql", "SELECT 1")[0] == 0
     assert (tmp_path / "one").is_dir()
     assert (tmp_path / "two").is_dir()
+
+
+DEPLOYING = "\n".join(
+    ["run_id,task_id,task_name,task_type,status,duration_s,queued_at,gpus"]
+    + [
+        f"r{i},{kind},{kind},{kind},ok,{600 + i},2026-03-{1 + i // 2:02}T0{i % 9}:00:00Z,1"
+        for i in range(40)
+        for kind in ("train", "deploy")
+    ]
+)
+CHAINS = "\n".join(["run_id,task_id,parent_task_id"] + [f"r{i},deploy,train" for i in range(40)])
+OWNERS = "\n".join(
+    ["run_id,pipeline_name,status,submitted_at"]
+    + [f"r{i},model-{i % 3},ok,2026-03-{1 + i // 2:02}T0{i % 9}:00:00Z" for i in range(40)]
+)
+STRATEGY = """\
+name: {name}
+workload: {{kind: synthetic, days: 21, seed: 3, scale: 0.1}}
+platform:
+  pools: [{{name: training, gpus: 2, cost: {{per_used_h: 2}}}}]
+lifecycle: {{trigger: {trigger}, decay: {{gradual_per_day: 0.02}}, objective: 0.7}}
+"""
+
+
+def test_strategies_of_retraining_are_compared(
+    run: Cli, ask: Callable[..., dict[str, Any]], logs: Path, tmp_path: Path
+) -> None:
+    """A log without a metric of any model: defaults tell what versions are worth, the scenario how they decay."""
+    for name, text in (("task_runs", DEPLOYING), ("task_edges", CHAINS), ("pipeline_runs", OWNERS)):
+        (logs / f"{name}.csv").write_text(text + "\n")
+    ask("ingest", logs, "--source", "native")
+    files = []
+    for name, trigger in (("never", "none"), ("often", "{drift: {drop: 0.03}}")):
+        files.append(tmp_path / f"{name}.yaml")
+        files[-1].write_text(STRATEGY.format(name=name, trigger=trigger))
+    code, _, err = run("compare", *files)
+    assert (code, "pipesim fit" in err) == (2, True)
+    ask("fit", "--arrivals", "poisson")
+
+    compared = ask("compare", *files, "--replications", 2)
+    assert set(compared) == {"baseline", "differences", "frontier"}
+    assert compared["baseline"] == "never"
+    told = {one["metric"]: one for one in compared["differences"]}
+    assert told["mean_performance"]["finding"] in ("higher", "no difference found")
+    assert told["mean_performance"]["difference"] > 0.02
+    assert told["retrainings"]["baseline_mean"] == 0 < told["retrainings"]["mean"]
+    assert [one["scenario"] for one in compared["frontier"]] == ["never", "often"]
+    never, often = compared["frontier"]
+    assert never["spent"] == 0 < often["spent"]
+    assert often["per_point"] == pytest.approx(often["spent"] / often["gain_points"])
+    backwards = ask("compare", *files, "--baseline", "often", "--replications", 2)
+    assert {one["metric"]: one for one in backwards["differences"]}["mean_performance"]["difference"] < -0.02
+
+    runs = ask("simulate", files[1], "--replications", 2)["runs"]
+    assert {"models", "retrainings", "mean_performance", "below_objective", "retraining_cost"} <= runs[0].keys()
+    assert runs[0]["models"] == 3
+    ask("analyze")
+    rows = ask("sql", "SELECT scenario, mean_performance, retrainings FROM analytics.retraining_strategies ORDER BY 1")["rows"]
+    # The tables measure the same exactly, as a simulation tells each version's mean over its life.
+    assert [row[0] for row in rows] == ["never", "often"]
+    assert [row[1] for row in rows] == [pytest.approx(never["performance"]), pytest.approx(often["performance"])]
+    assert [row[2] for row in rows] == [0, told["retrainings"]["mean"]]
+    code, out, err = run("compare", *files)
+    assert code == 0
+    assert "often, against never:" in out
+    assert "* often" in out
+    manifest = json.loads(
+        (tmp_path / "pipesim_home/lake/simulated/manifests/scenario=often/replication=0/manifest.json").read_text()
+    )
+    assert manifest["lifecycle"]["model"].startswith("m-")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["one.yaml"], "name two scenario files"),
+        (["one.yaml", "two.yaml", "--baseline", "three"], "no scenario is called 'three'"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused_before_anything_runs(
+    run: Cli, tmp_path: Path, arguments: list[str], says: str
+) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(SCENARIO.replace("two-gpus", name))
+    code, out, err = run("compare", *arguments)
+    assert (code, out) == (2, "")
+    assert says in err

@@ -10,10 +10,11 @@ import polars as pl
 from pipesim.checks.invariants import Simulated, lost_or_invented, out_of_order, over_capacity, wrong_times
 from pipesim.checks.verdict import MOST_ROWS, Figure, Verdict
 from pipesim.errors import RequestError
-from pipesim.experiments.replications import workload
+from pipesim.experiments.replications import model_source, workload
 from pipesim.lake import Lake
 from pipesim.simulation import Scenario
 from pipesim.simulation.describe import count
+from pipesim.simulation.models.fleet import submitted_with
 from pipesim.trace import Trace
 
 
@@ -78,7 +79,12 @@ def _load(lake: Lake, runs: Sequence[tuple[str, int]], *, with_input: bool = Fal
         if with_input and asked != workload_key:
             asked, drawn = workload_key, _draw(lake, scenario, number)
         given = drawn[0] if drawn is not None and drawn[1] == manifest["workload"] else None
-        yield Simulated(scenario, number, lake.load_simulated(name, number), given)
+        trace = lake.load_simulated(name, number)
+        if given is not None and scenario.lifecycle is not None:
+            models = model_source(lake, scenario, number)
+            known = models is not None and models[1] == manifest["lifecycle"]
+            given = submitted_with(given, scenario.lifecycle, models[0], trace) if models and known else None
+        yield Simulated(scenario, number, trace, given)
 
 
 def _draw(lake: Lake, scenario: Scenario, replication: int) -> tuple[Trace, object] | None:

@@ -113,7 +113,7 @@ def run_replication(run: Run, tell: Tell | None = None) -> RunResult:
     lake = Lake(run.home)
     try:
         trace, origin = workload(lake, run.scenario, run.replication)
-        history, models = _history(lake, run.scenario), _models(lake, run.scenario, run.replication)
+        history, models = _history(lake, run.scenario), model_source(lake, run.scenario, run.replication)
         result = simulate(
             trace,
             run.scenario,
@@ -172,8 +172,12 @@ def _seed(scenario: Scenario, replication: int) -> int:
     return root if replication == 0 else int(stream(root, "replication", replication).integers(2**62))
 
 
-def _models(lake: Lake, scenario: Scenario, replication: int) -> tuple[ModelSource, dict[str, object]] | None:
-    """Return what the workload model knows of models, and what that was made from, if the scenario has a lifecycle."""
+def model_source(lake: Lake, scenario: Scenario, replication: int) -> tuple[ModelSource, dict[str, object]] | None:
+    """Return what the workload model knows of models, and what that was made from, if the scenario has a lifecycle.
+
+    Raises:
+        RequestError: If there is no workload model.
+    """
     if scenario.lifecycle is None:
         return None
     model, seed = load_model(lake), _seed(scenario, replication)

@@ -143,6 +143,34 @@ def fleet_of(trace: Trace, lifecycle: Lifecycle, source: ModelSource | None) -> 
     )
 
 
+def submitted_with(trace: Trace, lifecycle: Lifecycle, source: ModelSource, simulated: Trace) -> Trace:
+    """Return what a simulation submitted: the workload without what was replaced, and the retrainings that took place.
+
+    Args:
+        trace: The whole workload.
+        lifecycle: The scenario's.
+        source: What is known of models.
+        simulated: What came out, which tells when each retraining was submitted.
+    """
+    fleet = fleet_of(trace, lifecycle, source)
+    came_out = simulated.pipeline_runs.join(trace.pipeline_runs, on="run_id", how="anti").select("run_id", "submitted_at")
+    parts = [fleet.workload]
+    number, missing = 0, came_out
+    while missing.height:
+        drawn = source.retraining(number)
+        mine = drawn.pipeline_runs.join(missing, on="run_id", how="semi")["run_id"]
+        if mine.is_empty():
+            break  # what is left was never drawn, and so is said to be invented
+        part = _only(drawn, mine)
+        told = part.pipeline_runs.drop("submitted_at").join(came_out, on="run_id", maintain_order="left")
+        parts.append(replace(part, frames={**part.frames, "pipeline_runs": told}))
+        missing = missing.filter(~pl.col("run_id").is_in(mine.implode()))
+        number += 1
+    tables = ("pipeline_runs", "task_runs", "task_edges")
+    frames = {name: pl.concat([part[name] for part in parts]) for name in tables}
+    return replace(trace, frames={**trace.frames, **frames})
+
+
 def _owners(trace: Trace, lifecycle: Lifecycle) -> set[str]:
     needed = ["train"] if lifecycle.live_after == "train" else ["train", "deploy"]
     return set(_with_tasks(trace, needed)["pipeline_name"])

@@ -1,0 +1,270 @@
+"""Scenarios beside each other: differences to a baseline, replication by replication, and the frontier of strategies.
+
+Replications of equal number share their random numbers in all scenarios (common random numbers), so that differences are
+taken within them: what chance does to all scenarios alike cancels out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipesim.errors import RequestError
+from pipesim.simulation import RunSummary
+
+#: What is compared, where all scenarios have it: the figure, its unit, and what is told of it.
+METRICS = {
+    "mean_wait_s": ("seconds", "mean wait"),
+    "p95_wait_s": ("seconds", "95 % of waits"),
+    "mean_jct_s": ("seconds", "mean completion time"),
+    "p95_jct_s": ("seconds", "95 % of completion times"),
+    "cost": ("money", "cost"),
+    "energy_kwh": ("kWh", "energy"),
+    "carbon_kg": ("kg", "carbon dioxide"),
+    "mean_performance": ("0..1", "mean performance of models"),
+    "below_objective": ("0..1", "time below the objective"),
+    "retrainings": ("count", "retrainings"),
+    "retraining_gpu_hours": ("GPU x hours", "GPU-hours of retraining"),
+    "retraining_cost": ("money", "cost of retraining"),
+    "user_mean_wait_s": ("seconds", "mean wait of users' work"),
+}
+#: What strategies spend: the first of these that all of them tell.
+_SPENT = ("retraining_cost", "retraining_gpu_hours")
+_CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and its 95 % confidence interval by Student's t; None where there is one value only, or none.
+
+    Args:
+        mean: The mean.
+        low: The lower end.
+        high: The upper end.
+    """
+
+    mean: float | None
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Interval:
+        """Return that of independent values."""
+        if not values:
+            return cls(None, None, None)
+        mean = float(np.mean(values))
+        if len(values) < 2:
+            return cls(mean, None, None)
+        from scipy.special import stdtrit
+
+        half = float(stdtrit(len(values) - 1, (1 + _CONFIDENCE) / 2) * np.std(values, ddof=1) / np.sqrt(len(values)))
+        return cls(mean, mean - half, mean + half)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How a figure of a scenario differs from the baseline's.
+
+    Args:
+        scenario: The scenario.
+        metric: The figure, one of `METRICS`.
+        unit: Its unit.
+        pairs: In how many replications both tell it.
+        baseline_mean: The baseline's mean over these.
+        mean: The scenario's.
+        difference: The mean difference,
+        low: and the ends of its 95 % confidence interval; None with one pair only.
+        high: Likewise.
+        finding: higher, lower, or no difference found; None without an interval.
+    """
+
+    scenario: str
+    metric: str
+    unit: str
+    pairs: int
+    baseline_mean: float
+    mean: float
+    difference: float
+    low: float | None
+    high: float | None
+    finding: str | None
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A point of the frontier: how well a strategy keeps models, and what that costs.
+
+    Args:
+        scenario: The scenario.
+        performance: Mean performance of its models, over the time in which they are live.
+        performance_low: The ends of the 95 % confidence interval of that.
+        performance_high: Likewise.
+        spent: What its retraining costs in the simulated time, in `unit`.
+        spent_low: The ends of its interval.
+        spent_high: Likewise.
+        unit: money, or GPU x hours where a scenario gives no rates.
+        carbon_kg: What that causes; None where a scenario does not say how much a kilowatt-hour does.
+        gain_points: Hundredths of performance gained on the baseline, replication by replication.
+        gain_low: The ends of its interval.
+        gain_high: Likewise.
+        efficient: Whether no other strategy performs at least as well for at most as much, and better in one of the two.
+        per_point: What is spent beyond the next cheaper efficient strategy for each further point; None for the cheapest.
+    """
+
+    scenario: str
+    performance: float
+    performance_low: float | None
+    performance_high: float | None
+    spent: float
+    spent_low: float | None
+    spent_high: float | None
+    unit: str
+    carbon_kg: float | None
+    gain_points: float | None
+    gain_low: float | None
+    gain_high: float | None
+    efficient: bool
+    per_point: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Scenarios against a baseline.
+
+    Args:
+        baseline: Its name.
+        differences: By scenario as given, then by metric.
+        frontier: The strategies, the cheapest first; empty where fewer than two scenarios have a lifecycle.
+    """
+
+    baseline: str
+    differences: tuple[Difference, ...]
+    frontier: tuple[Strategy, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the command line."""
+        return asdict(self)
+
+
+def compare(summaries: Iterable[RunSummary], baseline: str | None = None) -> Comparison:
+    """Compare simulated scenarios.
+
+    Args:
+        summaries: Those of all replications of all scenarios.
+        baseline: The scenario that the others are compared with; by default the first.
+
+    Raises:
+        RequestError: If there is nothing to compare with, or the baseline is not among them.
+    """
+    figures: dict[str, dict[int, dict[str, Any]]] = {}
+    for summary in summaries:
+        figures.setdefault(summary.scenario, {})[summary.replication] = summary.as_dict()
+    names = list(figures)
+    check_names(names, baseline)
+    base = baseline or names[0]
+    differences = [
+        found
+        for name in names
+        if name != base
+        for metric in METRICS
+        if (found := _difference(name, metric, figures[base], figures[name])) is not None
+    ]
+    return Comparison(base, tuple(differences), _frontier(figures, base))
+
+
+def check_names(names: Sequence[str], baseline: str | None) -> None:
+    """Refuse what cannot be compared, before anything is simulated.
+
+    Raises:
+        RequestError: If there is nothing to compare with, or the baseline is not among the scenarios.
+    """
+    if len(names) < 2:
+        raise RequestError("there is nothing to compare with", where="scenarios", remedy="name two scenario files at least")
+    if baseline is not None and baseline not in names:
+        raise RequestError(f"no scenario is called {baseline!r}", where="--baseline", remedy=f"choose from: {', '.join(names)}")
+
+
+def _values(runs: dict[int, dict[str, Any]], metric: str) -> dict[int, float]:
+    return {number: run[metric] for number, run in runs.items() if run.get(metric) is not None}
+
+
+def _difference(name: str, metric: str, base: dict[int, dict[str, Any]], runs: dict[int, dict[str, Any]]) -> Difference | None:
+    ours, theirs = _values(runs, metric), _values(base, metric)
+    both = sorted(ours.keys() & theirs.keys())
+    if not both:
+        return None
+    found = Interval.of([ours[number] - theirs[number] for number in both])
+    finding = None
+    if found.low is not None and found.high is not None:
+        finding = "higher" if found.low > 0 else "lower" if found.high < 0 else "no difference found"
+    return Difference(
+        scenario=name,
+        metric=metric,
+        unit=METRICS[metric][0],
+        pairs=len(both),
+        baseline_mean=float(np.mean([theirs[number] for number in both])),
+        mean=float(np.mean([ours[number] for number in both])),
+        difference=found.mean or 0.0,
+        low=found.low,
+        high=found.high,
+        finding=finding,
+    )
+
+
+def _frontier(figures: dict[str, dict[int, dict[str, Any]]], base: str) -> tuple[Strategy, ...]:
+    told = {name: runs for name, runs in figures.items() if _values(runs, "mean_performance")}
+    if len(told) < 2:
+        return ()
+    spent_by = next(metric for metric in _SPENT if all(_values(runs, metric) for runs in told.values()))
+    performance = {name: Interval.of([*_values(runs, "mean_performance").values()]) for name, runs in told.items()}
+    spent = {name: Interval.of([*_values(runs, spent_by).values()]) for name, runs in told.items()}
+    names = sorted(told, key=lambda name: (spent[name].mean, -(performance[name].mean or 0.0), name))
+    points = np.array([[spent[name].mean, performance[name].mean] for name in names], np.float64)
+    efficient = efficient_points(points)
+    found: list[Strategy] = []
+    last: int | None = None
+    for place, name in enumerate(names):
+        gain = _difference(name, "mean_performance", figures[base], told[name]) if base in told else None
+        carbon = Interval.of([*_values(told[name], "retraining_carbon_kg").values()])
+        per_point = None
+        if efficient[place]:
+            if last is not None:
+                more, better = points[place] - points[last]
+                per_point = float(more / (100 * better)) if better > 0 else None
+            last = place
+        found.append(
+            Strategy(
+                scenario=name,
+                performance=float(points[place, 1]),
+                performance_low=performance[name].low,
+                performance_high=performance[name].high,
+                spent=float(points[place, 0]),
+                spent_low=spent[name].low,
+                spent_high=spent[name].high,
+                unit=METRICS[spent_by][0],
+                carbon_kg=carbon.mean,
+                gain_points=_points(gain.difference if gain else None),
+                gain_low=_points(gain.low if gain else None),
+                gain_high=_points(gain.high if gain else None),
+                efficient=bool(efficient[place]),
+                per_point=per_point,
+            )
+        )
+    return tuple(found)
+
+
+def efficient_points(points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Return which of n points, [n, 2] of what is spent and what is had, no other beats in one and equals in the other."""
+    spent, had = points[:, 0], points[:, 1]
+    no_dearer, no_worse = spent[:, None] <= spent[None, :], had[:, None] >= had[None, :]
+    better = (spent[:, None] < spent[None, :]) | (had[:, None] > had[None, :])
+    beaten = no_dearer & no_worse & better
+    return np.asarray(~beaten.any(axis=0))
+
+
+def _points(share: float | None) -> float | None:
+    return None if share is None else 100 * share

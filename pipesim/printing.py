@@ -1,0 +1,78 @@
+"""Tables of figures for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipesim.experiments.comparison import Comparison, Difference, Strategy
+
+
+def runs_table(runs: list[dict[str, Any]]) -> str:
+    """Return one line a run of `pipesim simulate`."""
+
+    def seconds(value: float | None) -> str:
+        return "-" if value is None else f"{value:,.1f}"
+
+    titles = ("mean wait s", "p95 wait s", "mean jct s")
+    header = f"{'scenario':<24}{'repl.':>6}{'runs':>10}{'tasks':>10}{''.join(f'{t:>14}' for t in titles)}  utilization"
+    lines = [
+        f"{run['scenario']:<24}{run['replication']:>6}{run['pipelines']:>10,}{run['tasks']:>10,}{seconds(run['mean_wait_s']):>14}"
+        f"{seconds(run['p95_wait_s']):>14}{seconds(run['mean_jct_s']):>14}  "
+        + ", ".join(f"{pool} {'-' if value is None else format(value, '.0%')}" for pool, value in run["utilization"].items())
+        for run in runs
+    ]
+    return "\n".join([header, *lines])
+
+
+def comparison_table(compared: Comparison) -> str:
+    """Return what `pipesim compare` found: each figure that differs, then the frontier of strategies."""
+    from pipesim.experiments.comparison import METRICS
+
+    lines = []
+    for scenario in dict.fromkeys(found.scenario for found in compared.differences):
+        mine = [found for found in compared.differences if found.scenario == scenario]
+        lines.append(f"{scenario}, against {compared.baseline}:")
+        lines += [
+            f"  {_difference(found, METRICS[found.metric][1])}" for found in mine if found.finding != "no difference found"
+        ]
+        same = [METRICS[found.metric][1] for found in mine if found.finding == "no difference found"]
+        lines += [f"  no difference found: {', '.join(same)}"] if same else []
+    if compared.frontier:
+        lines += ["", *_frontier(compared.frontier)]
+    return "\n".join(lines)
+
+
+def _difference(found: Difference, name: str) -> str:
+    unit = "" if found.unit in ("count", "0..1") else f" {found.unit}"
+    values = f"{_amount(found.mean)} against {_amount(found.baseline_mean)}{unit}"
+    interval = "" if found.low is None or found.high is None else f" (difference {_amount(found.low)} to {_amount(found.high)})"
+    if not found.baseline_mean:
+        return f"{name}: {values}{interval}"
+    part = found.difference / abs(found.baseline_mean)
+    return f"{name}: {abs(part):.1%} {'higher' if part >= 0 else 'lower'}, {values}{interval}"
+
+
+def _frontier(strategies: Sequence[Strategy]) -> list[str]:
+    unit = strategies[0].unit
+    lines = [f"{'strategy':<28}{'performance':>12}{'95 % interval':>18}{unit:>13}{'95 % interval':>22}{'further point':>15}"]
+    for one in strategies:
+        performance = _ends(one.performance_low, one.performance_high, lambda share: f"{100 * share:.1f}")
+        cells = (
+            f"{100 * one.performance:>12.1f}{performance:>18}",
+            f"{_amount(one.spent):>13}{_ends(one.spent_low, one.spent_high, _amount):>22}",
+            f"{'-' if one.per_point is None else _amount(one.per_point):>15}",
+        )
+        lines.append(f"{'*' if one.efficient else ' '} {one.scenario:<26}{''.join(cells)}")
+    note = f"further point: {unit} for one more hundredth of performance, beyond the line with a star before"
+    return [*lines, f"* no other strategy performs better for less; {note}"]
+
+
+def _ends(low: float | None, high: float | None, text: Callable[[float], str]) -> str:
+    return "-" if low is None or high is None else f"{text(low)} - {text(high)}"
+
+
+def _amount(value: float) -> str:
+    digits = 0 if abs(value) >= 100 or not value else 1 if abs(value) >= 10 else 3
+    return f"{value:,.{digits}f}"
