@@ -27,6 +27,7 @@ from pipesim import __version__
 from pipesim.errors import RequestError, WorkError
 from pipesim.schema import TRACE_TABLES
 from pipesim.trace import Trace
+from pipesim.upgrade import COLUMNS, outdated, write_upgraded
 
 #: A commit takes milliseconds, a publication seconds; an ingest reads whole logs, and ingests go one after the other.
 _LOCK_TIMEOUT_S = {"commit": 120.0, "publish": 600.0, "ingest": 3600.0}
@@ -164,6 +165,7 @@ class Lake:
             for name, timeout in _LOCK_TIMEOUT_S.items()
         }
         self._recover()
+        self._upgrade()
 
     # --- where things lie -------------------------------------------------------------------------------------------
 
@@ -318,6 +320,16 @@ class Lake:
                     continue  # its process is alive, or has just removed the folder itself
                 owner.release()
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def _upgrade(self) -> None:
+        """Give the files of an earlier version the columns that tables have got since."""
+        mark = self.root / ".staging" / "columns.json"
+        if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == COLUMNS:
+            return
+        with self.transaction() as tx:
+            for file, table in outdated(self.lake):
+                write_upgraded(file, table, tx.stage(file))
+            tx.write_json(COLUMNS, mark)
 
     # --- traces -----------------------------------------------------------------------------------------------------
 

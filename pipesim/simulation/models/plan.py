@@ -83,8 +83,9 @@ def ways_of(lifecycle: Lifecycle) -> Ways:
 def first_room(fleet: Fleet, lifecycle: Lifecycle, laws: Sequence[ModelLaw], span: Span) -> Int64:
     """Return for how many retrainings of each model there is room at first, [M]: some more than are to be expected.
 
-    Those are as many as cycles fit into the time, each as long as the triggers need in the mean over versions of varying
-    performance; and one for each run of the workload that puts a version into production with which they fire at once.
+    A version of performance p would be followed by a retraining after D(p) days, if no run of the workload put another one
+    into production before. Where these do at rate r a day, a version lasts for E[1 - exp(-r D)] / r days in the mean, and
+    E[exp(-r D)] of them are followed by a retraining. Means are over versions of varying performance.
     """
     ways = ways_of(lifecycle)
     sd = float(np.sqrt(fleet.source.laws.covariance[PERFORMANCE][PERFORMANCE]))
@@ -92,14 +93,17 @@ def first_room(fleet: Fleet, lifecycle: Lifecycle, laws: Sequence[ModelLaw], spa
     spread = np.zeros((len(_SPREAD), *means.shape))
     spread[:, :, PERFORMANCE] = sd * np.array(_SPREAD)[:, None]
     performance = from_latent(means + spread)[:, :, PERFORMANCE]
-    days = np.array(
-        [[_cycle_days(lifecycle, ways, law, float(p)) for p in drawn] for law, drawn in zip(laws, performance.T, strict=True)]
-    )
-    shortest = max(lifecycle.cooldown_h / 24, 1e-6)
-    at_once = (days <= np.maximum(shortest, lifecycle.monitor_h / 24)).mean(axis=1)
-    runs = fleet.numbers.join(fleet.workload.pipeline_runs.group_by("pipeline_name").len(), on="pipeline_name", how="left")
-    expected = span.days / days.mean(axis=1) + at_once * runs.sort("model")["len"].fill_null(0).to_numpy()
-    room = np.minimum(np.ceil(expected + 3 * np.sqrt(expected)) + 2, _MOST_AT_FIRST).astype(np.int64)
+    pairs = zip(laws, performance.T, strict=True)
+    days = np.array([[_cycle_days(lifecycle, ways, law, float(p)) for p in drawn] for law, drawn in pairs])
+    counted = fleet.workload.pipeline_runs.group_by("pipeline_name").len()
+    runs = fleet.numbers.join(counted, on="pipeline_name", how="left").sort("model")["len"].fill_null(0).to_numpy()
+    # A schedule does not begin anew with a version.
+    fixed = bool(((ways.drifts == 0) & (ways.age == 0) & (ways.volume == 0)).any())
+    rate = np.zeros(len(laws)) if fixed else runs / max(span.days, 1.0)
+    stays = np.exp(-rate[:, None] * days)
+    lasts = np.where(rate > 0, (1 - stays.mean(axis=1)) / np.maximum(rate, 1e-12), days.mean(axis=1))
+    expected = span.days * stays.mean(axis=1) / np.maximum(lasts, 1e-6)
+    room = np.minimum(np.ceil(1.1 * expected + 4 * np.sqrt(expected)) + 3, _MOST_AT_FIRST).astype(np.int64)
     return np.where(np.array(fleet.can_retrain) & (len(ways.grid) > 0), room, 0)
 
 
