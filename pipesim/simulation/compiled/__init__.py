@@ -1,7 +1,7 @@
 """The compiled engine: the rules of the reference engine as one loop over arrays, which Numba turns into machine code.
 
-`world` names the arrays, `layout` lays them out, `loop` is the loop, `turns` the life of an attempt, `machines` what is free,
-`service`, `starting` and `promises` a pass over a pool, `happenings` everything else that happens.
+`world` names the arrays, `layout` and `model_layout` lay them out, `loop` is the loop, `turns` the life of an attempt,
+`machines` what is free, `service`, `starting` and `promises` a pass over a pool, `upkeep` the models, `happenings` all else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from pipesim.errors import RequestError
 from pipesim.lake import content_hash
 from pipesim.simulation.calendar import LATER
 from pipesim.simulation.compiled import loop
-from pipesim.simulation.compiled.layout import build, is_extended, no_upkeep
+from pipesim.simulation.compiled.layout import build, is_extended
+from pipesim.simulation.compiled.model_layout import no_upkeep
 from pipesim.simulation.compiled.world import (
     ASKED,
     CALENDAR,

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pipesim.simulation.calendar import LATER
+from pipesim.simulation.compiled.arrays import offsets, own, plain
+from pipesim.simulation.compiled.model_layout import models_of
 from pipesim.simulation.compiled.world import (
     COVERED,
     EXTENDED,
@@ -54,7 +55,6 @@ from pipesim.simulation.engine import (
     SimulationInput,
     Tenants,
 )
-from pipesim.simulation.upkeep import AT_BEGINNING, NO_VERSION, Budgets, Upkeep, Ways
 
 _MEANING = np.zeros(max(CODE.values()) + 1, np.int8)
 _MEANING[list(PASSES)] = PASS
@@ -73,7 +73,7 @@ def build(given: SimulationInput, own_address: int) -> World:
         **_what_is_given(given, rules, node, scaling, tenants),
         **_what_happens(given, rules, len(tenants.weight)),
         **_machines(given, rules, node, scaling),
-        **_models(given),
+        **models_of(given),
     )
 
 
@@ -89,49 +89,49 @@ def _what_is_given(given: SimulationInput, rules: Int64, node: Nodes, scaling: S
     n[LEFT], n[NOW], n[LAST] = given.submissions, given.run_submitted[0], given.run_submitted[0]
     n[COVERED] = LATER if given.calendar is None else given.run_submitted[0] - 1
     return {
-        "run_submitted": _own(given, given.run_submitted, np.int64),
-        "run_tasks": _plain(given.run_tasks, np.int64),
-        "task_children": _plain(given.task_children, np.int64),
-        "children": _plain(given.children, np.int64),
-        "task_attempts": _plain(given.task_attempts, np.int64),
+        "run_submitted": own(given, given.run_submitted, np.int64),
+        "run_tasks": plain(given.run_tasks, np.int64),
+        "task_children": plain(given.task_children, np.int64),
+        "children": plain(given.children, np.int64),
+        "task_attempts": plain(given.task_attempts, np.int64),
         "attempt_task": task_of,
         "attempt_run": run_of[task_of] if _needs_runs(given) else np.zeros(1, np.int32),
-        "attempt_class": _plain(given.attempt_class, np.int32),
-        "hold": _plain(given.attempt_hold, np.int64),
-        "estimate": _plain(_estimate(given), np.int64) if given.rules.order == OWN else np.zeros(1, np.int64),
+        "attempt_class": plain(given.attempt_class, np.int32),
+        "hold": plain(given.attempt_hold, np.int64),
+        "estimate": plain(_estimate(given), np.int64) if given.rules.order == OWN else np.zeros(1, np.int64),
         "meaning": _MEANING[given.attempt_outcome],
         # Within a tenant it is first come, first served.
-        "key": np.zeros(len(given.attempt_key)) if given.rules.order == FAIR else _own(given, given.attempt_key, np.float64),
-        "run_priority": _plain(np.zeros(1) if given.run_priority is None else given.run_priority, np.int64),
-        "class_pool": _plain(given.class_pool, np.int32),
-        "class_demand": _plain(given.class_demand, np.int64),
+        "key": np.zeros(len(given.attempt_key)) if given.rules.order == FAIR else own(given, given.attempt_key, np.float64),
+        "run_priority": plain(np.zeros(1) if given.run_priority is None else given.run_priority, np.int64),
+        "class_pool": plain(given.class_pool, np.int32),
+        "class_demand": plain(given.class_demand, np.int64),
         "class_line": class_line,
-        "class_tenant": _plain(tenants.of_class, np.int32),
-        "class_priority": _plain(np.zeros(classes) if given.class_priority is None else given.class_priority, np.int64),
-        "class_share": _plain(given.class_shares(), np.float64),
-        "class_kind": _plain(node.class_kind, np.int32),
-        "class_parts": _plain(node.class_parts, np.int64),
-        "line_start": _offsets(np.bincount(class_line[held], minlength=int(pool_lines[-1]))),
+        "class_tenant": plain(tenants.of_class, np.int32),
+        "class_priority": plain(np.zeros(classes) if given.class_priority is None else given.class_priority, np.int64),
+        "class_share": plain(given.class_shares(), np.float64),
+        "class_kind": plain(node.class_kind, np.int32),
+        "class_parts": plain(node.class_parts, np.int64),
+        "line_start": offsets(np.bincount(class_line[held], minlength=int(pool_lines[-1]))),
         "pool_lines": pool_lines,
-        "pool_start": _offsets(np.bincount(given.class_pool[held], minlength=pools)),
-        "capacity": _plain(given.capacity, np.int64),
-        "size": _plain(given.sizes(), np.int64),
+        "pool_start": offsets(np.bincount(given.class_pool[held], minlength=pools)),
+        "capacity": plain(given.capacity, np.int64),
+        "size": plain(given.sizes(), np.int64),
         "leading": np.array(given.leading(), np.int64),
-        "first_node": _plain(node.first, np.int64),
+        "first_node": plain(node.first, np.int64),
         "node_pool": np.repeat(np.arange(pools, dtype=np.int32), np.diff(node.first)),
-        "node_capacity": _plain(node.capacity, np.int64),
-        "node_kind": _plain(node.kind, np.int32),
-        "placement": _plain(node.placement, np.int8),
+        "node_capacity": plain(node.capacity, np.int64),
+        "node_kind": plain(node.kind, np.int32),
+        "placement": plain(node.placement, np.int8),
         "units": np.array(list(DIMENSIONS.values())[:dimensions], np.int64),
-        "weight": _plain(tenants.weight, np.float64),
-        "quota": _plain(tenants.quota, np.int64),
-        "least_size": _plain(scaling.least, np.int64),
-        "most_size": _plain(scaling.most, np.int64),
-        "step_size": _plain(scaling.step, np.int64),
-        "target": _plain(scaling.target, np.float64),
-        "cooldown": _plain(scaling.cooldown, np.int64),
-        "delay": _plain(scaling.delay, np.int64),
-        "backoff": _plain(given.rules.backoff, np.int64),
+        "weight": plain(tenants.weight, np.float64),
+        "quota": plain(tenants.quota, np.int64),
+        "least_size": plain(scaling.least, np.int64),
+        "most_size": plain(scaling.most, np.int64),
+        "step_size": plain(scaling.step, np.int64),
+        "target": plain(scaling.target, np.float64),
+        "cooldown": plain(scaling.cooldown, np.int64),
+        "delay": plain(scaling.delay, np.int64),
+        "backoff": plain(given.rules.backoff, np.int64),
         "rules": rules,
         "n": n,
     }
@@ -150,7 +150,7 @@ def _what_happens(given: SimulationInput, rules: Int64, tenants: int) -> dict[st
         "queued": np.full(attempts, NEVER, np.int64),
         "started": np.full(attempts, NEVER, np.int64),
         "ended": np.full(attempts, NEVER, np.int64),
-        "outcome": _plain(given.attempt_outcome, np.int8).copy(),
+        "outcome": plain(given.attempt_outcome, np.int8).copy(),
         "task_state": np.full(tasks, CODE["PENDING"], np.int8),
         "missing_parents": given.task_parents.astype(np.int32),
         "failures": np.zeros(tasks if rules[EXTENDED] else 1, np.int32),
@@ -248,93 +248,6 @@ def _machines(given: SimulationInput, rules: Int64, node: Nodes, scaling: Scalin
     }
 
 
-def _models(given: SimulationInput) -> dict[str, Any]:
-    """Return the models, which of their versions are live at the beginning, and room for what becomes of them."""
-    u = no_upkeep(given) if given.upkeep is None else given.upkeep
-    models, retrainings, budgets = u.models, len(u.retrainings), len(u.budgets.period)
-    origin, runs = int(given.run_submitted[0]), len(given.run_submitted)
-    leaves = 1 << max(0, models - 1).bit_length()
-    relative = u.relative_keys and given.rules.order == BY_KEY
-    return {
-        "upkeep": np.array([u.submissions, u.end, u.cooldown, u.opens, u.closes, relative], np.int64),
-        "run_model": _plain(u.run_model, np.int32),
-        "performance": _plain(u.performance, np.float64),
-        "task_role": _plain(u.task_role, np.int8),
-        "gradual": _plain(u.gradual, np.float64),
-        "jump": _plain(u.jump, np.float64),
-        "swing": _plain(u.swing, np.float64),
-        "season": _plain(u.season, np.int64),
-        "shocks": _plain(u.shocks, np.int64),
-        "first_shock": _plain(u.first_shock, np.int64),
-        "aim": _plain(u.target, np.float64),
-        "data_per_day": _plain(u.data_per_day, np.float64),
-        "data_growth": np.array([u.growth]),
-        "first_retraining": _plain(u.first_retraining, np.int64),
-        "retrainings": _plain(u.retrainings, np.int64),
-        "charge": _plain(u.charge, np.int64),
-        "way_drifts": _plain(u.ways.drifts, np.int8),
-        "way_below": _plain(u.ways.below, np.float64),
-        "way_drop": _plain(u.ways.drop, np.float64),
-        "way_age": _plain(u.ways.age, np.int64),
-        "way_volume": _plain(u.ways.volume, np.float64),
-        "way_phase": _plain(u.ways.phase, np.int64),
-        "way_grid": _plain(u.ways.grid, np.int64),
-        "budget": _plain(u.budget, np.int32),
-        "budget_runs": _plain(u.budgets.runs, np.int64),
-        "budget_hours": _plain(u.budgets.hours, np.int64),
-        "budget_period": _plain(u.budgets.period, np.int64),
-        "trained": np.full(runs if given.upkeep else 1, origin, np.int64),
-        "live": np.where(np.isnan(u.beginning), NO_VERSION, AT_BEGINNING).astype(np.int64),
-        "live_since": np.full(models, origin, np.int64),
-        "live_trained": np.full(models, origin, np.int64),
-        "live_performance": u.beginning.astype(np.float64),
-        "under_way": np.full(models, -1, np.int64),
-        "ready_at": np.full(models, NEVER, np.int64),
-        "used": np.zeros(models, np.int64),
-        "wanted": np.full(models, LATER, np.int64),
-        "due_at": np.full(2 * leaves, LATER, np.int64),
-        "due_way": np.full(models, -1, np.int32),
-        "due_models": np.empty(models, np.int64),
-        "spent_period": np.full(budgets, NEVER, np.int64),
-        "spent_runs": np.zeros(budgets, np.int64),
-        "spent_hours": np.zeros(budgets, np.int64),
-        "fired_way": np.full(retrainings, -1, np.int32),
-        "replaces": np.full(retrainings, NO_VERSION, np.int64),
-        "postponed": np.zeros(models, np.int64),
-    }
-
-
-def no_upkeep(given: SimulationInput) -> Upkeep:
-    """Return an upkeep without models."""
-    whole, number, integer = np.zeros(0, np.int64), np.zeros(0), np.zeros(1, np.int64)
-    return Upkeep(
-        submissions=given.submissions,
-        end=NEVER,
-        run_model=np.zeros(1, np.int32),
-        performance=number,
-        task_role=np.zeros(1, np.int8),
-        gradual=number,
-        jump=number,
-        swing=number,
-        season=whole,
-        shocks=whole,
-        first_shock=integer,
-        beginning=number,
-        target=number,
-        data_per_day=number,
-        growth=0.0,
-        first_retraining=integer,
-        retrainings=whole,
-        charge=whole,
-        ways=Ways(np.zeros(0, np.int8), number, number, whole, number, whole, whole),
-        cooldown=0,
-        opens=-1,
-        closes=-1,
-        budget=np.zeros(0, np.int32),
-        budgets=Budgets(whole, whole, whole),
-    )
-
-
 def _estimate(given: SimulationInput) -> Int64:
     return given.attempt_hold if given.attempt_estimate is None else given.attempt_estimate
 
@@ -388,7 +301,7 @@ def _lines(given: SimulationInput) -> tuple[Int32, Int64]:
     else:
         key = np.stack([given.class_pool, np.arange(len(given.class_pool))], axis=1).astype(np.int64)
     distinct, line = np.unique(key, axis=0, return_inverse=True)
-    return line.reshape(-1).astype(np.int32), _offsets(np.bincount(distinct[:, 0], minlength=len(given.capacity)))
+    return line.reshape(-1).astype(np.int32), offsets(np.bincount(distinct[:, 0], minlength=len(given.capacity)))
 
 
 def _nodes(given: SimulationInput) -> Nodes:
@@ -439,17 +352,3 @@ def _most_pieces(given: SimulationInput, nodes: Nodes) -> int:
     parts = np.where(packs, 1, nodes.class_parts[held]).sum()
     unit = np.array([u if u > 1 else 10**9 for u in DIMENSIONS.values()])[given.leading()]
     return int(parts + (given.capacity[np.arange(len(given.capacity)), given.leading()] // unit + 1).sum())
-
-
-def _offsets(sizes: npt.NDArray[Any]) -> Int64:
-    return np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
-
-
-def _own(given: SimulationInput, values: npt.NDArray[Any], kind: type[Any]) -> Any:
-    """Return an array that a simulation with an upkeep may change."""
-    return _plain(values, kind) if given.upkeep is None else _plain(values, kind).copy()
-
-
-def _plain(values: npt.NDArray[Any], kind: type[Any]) -> Any:
-    """Return an array of one kind and layout, as for each other one the loop would be compiled once more."""
-    return np.require(values, kind, ["C", "W"])

@@ -31,29 +31,18 @@ from pipesim.simulation.engine import (
     Tell,
 )
 from pipesim.simulation.own_order import ask_own_order, waiting_of
-from pipesim.simulation.reference import service
+from pipesim.simulation.reference import service, upkeep
+from pipesim.simulation.reference.moment import AFTER, CHANGE, PASS, Moment
 from pipesim.simulation.reference.pools import Held, Piece, Pool, asks_of, pools_of
 from pipesim.simulation.reference.record import Record
 from pipesim.simulation.reference.scaling import Autoscaler, scalers_of
 from pipesim.simulation.reference.tenants import TenantUse
 from pipesim.simulation.reference.upkeep import Models
 
-# Ranks within an instant. A plain SimPy timeout, which is what the end of an attempt is, has rank 1.
-CHANGE, LOOK, PASS, AFTER = (EventPriority(rank) for rank in (2, 3, 4, 5))
-
 #: How many submissions pass between two reports of progress.
 _TOLD_EVERY = 1024
 
 _Process = Generator[simpy.Event, Any, None]
-
-
-class Moment(simpy.Event):
-    """An event that happens after a delay, behind all events of lower rank at that instant."""
-
-    def __init__(self, env: simpy.Environment, rank: EventPriority, delay: int = 0) -> None:
-        super().__init__(env)
-        self._ok, self._value = True, None
-        env.schedule(self, rank, delay)
 
 
 class Platform:
@@ -106,7 +95,7 @@ class Platform:
         env.process(self.submissions())
         if self.given.calendar is not None:
             env.process(self.calendar())
-        self.watch_models()
+        upkeep.watch(self)
         while (at := env.peek()) <= horizon:
             if at > env.now and not self.left and (self.models is None or self.models.next_due() == LATER):
                 break
@@ -146,26 +135,6 @@ class Platform:
         for task in range(self.run_tasks[run], self.run_tasks[run + 1]):
             if not self.missing_parents[task]:
                 self.begin(self.task_attempts[task])
-
-    def watch_models(self) -> None:
-        """See to it that the models are looked at when the next trigger fires."""
-        if self.models is not None and (due := self.models.next_due()) < self.looks:
-            self.looks = due
-            self.call(LOOK, self.look_at_models, due - self.now)
-
-    def look_at_models(self, _: simpy.Event) -> None:
-        """Submit the retrainings whose triggers fire now, behind all else that happens at this instant but for the passes."""
-        assert self.models is not None
-        self.looks = LATER
-        for run in self.models.fire(self.now):
-            self.last = self.run_submitted[run] = self.now
-            self.call_after()
-            if self.models.upkeep.relative_keys:
-                first, last = self.run_tasks[run], self.run_tasks[run + 1]
-                for attempt in range(self.task_attempts[first], self.task_attempts[last]):
-                    self.key[attempt] += float(self.now)
-            self.submit(run)
-        self.watch_models()
 
     def calendar(self) -> _Process:
         """Let pools change their sizes, and nodes break and work again."""
@@ -367,17 +336,7 @@ class Platform:
         elif outcome in FAILS:
             self.skip_descendants(task)
         if self.models is not None:
-            self.tell_models(task, outcome)
-
-    def tell_models(self, task: int, outcome: int) -> None:
-        """A task is over: that may make a version live, or end a retraining."""
-        assert self.models is not None
-        run = self.run_of_task(task)
-        if outcome in PASSES:
-            self.models.succeeded(task, run, self.now)
-        if CODE["PENDING"] not in self.record.task_state[self.run_tasks[run] : self.run_tasks[run + 1]]:
-            self.models.is_over(run, self.now)
-        self.watch_models()
+            upkeep.tell(self, task, outcome)
 
     def children_of(self, task: int) -> list[int]:
         """The tasks that wait for this one."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipesim.lifecycle.decay import DAY_US, first_seen_below, gathered, lost, on_grid, opens, shocks_until
 from pipesim.simulation.calendar import LATER, MONDAY
-from pipesim.simulation.engine import GAIN, NEVER, SimulationInput
+from pipesim.simulation.engine import CODE, GAIN, NEVER, PASSES, SimulationInput
+from pipesim.simulation.reference.moment import LOOK
 from pipesim.simulation.upkeep import AT_BEGINNING, DEPLOYS, NO_VERSION, TRAINS, NoRetrainingsLeftError, Retrainings, Upkeep
+
+if TYPE_CHECKING:
+    from pipesim.simulation.reference.platform import Platform
 
 
 class Models:
@@ -171,3 +176,36 @@ class Models:
     def retrainings(self) -> Retrainings:
         """Return what became of the retrainings, as arrays."""
         return Retrainings.of(self.submitted, self.fired, self.replaces, self.postponed)
+
+
+def watch(platform: Platform) -> None:
+    """See to it that the models are looked at when the next trigger fires."""
+    if platform.models is not None and (due := platform.models.next_due()) < platform.looks:
+        platform.looks = due
+        platform.call(LOOK, lambda _: look(platform), due - platform.now)
+
+
+def look(platform: Platform) -> None:
+    """Submit the retrainings whose triggers fire now, behind all else that happens at this instant but for the passes."""
+    assert platform.models is not None
+    platform.looks = LATER
+    for run in platform.models.fire(platform.now):
+        platform.last = platform.run_submitted[run] = platform.now
+        platform.call_after()
+        if platform.models.upkeep.relative_keys:
+            first, last = platform.run_tasks[run], platform.run_tasks[run + 1]
+            for attempt in range(platform.task_attempts[first], platform.task_attempts[last]):
+                platform.key[attempt] += float(platform.now)
+        platform.submit(run)
+    watch(platform)
+
+
+def tell(platform: Platform, task: int, outcome: int) -> None:
+    """A task is over: that may make a version live, or end a retraining."""
+    assert platform.models is not None
+    run = platform.run_of_task(task)
+    if outcome in PASSES:
+        platform.models.succeeded(task, run, platform.now)
+    if CODE["PENDING"] not in platform.record.task_state[platform.run_tasks[run] : platform.run_tasks[run + 1]]:
+        platform.models.is_over(run, platform.now)
+    watch(platform)
