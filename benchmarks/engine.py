@@ -51,7 +51,7 @@ from engine_peers import ciw_starts, salabim_starts, simpy_starts
 from engine_work import LOAD, OVERLOAD, crowd, deepest_queue, with_models, with_rules, year
 
 from pipesim.simulation import compiled
-from pipesim.simulation.engine import GREEDY, NONE, Int64, Rules, SimulationInput
+from pipesim.simulation.engine import GREEDY, NEVER, NONE, Int64, Rules, SimulationInput
 from pipesim.simulation.engines import engine_named
 
 #: Tasks of a run, on average.
@@ -203,7 +203,7 @@ def measure_rules(runs: int, repeats: int) -> dict[str, float]:
 
 
 def measure_models(runs: int, models: int, repeats: int) -> tuple[float, int]:
-    """Return how many times as long a run takes where it makes a version of a model live, and how many retrainings there are."""
+    """Return how many times as long a run takes where it puts a version of a model into production, and the retrainings."""
     engine, plain = engine_named("compiled"), year(runs)
     given = with_models(plain, models)
     told = engine(given).retrainings

@@ -118,8 +118,9 @@ def with_models(given: SimulationInput, models: int, room: int = 20) -> Simulati
     again = rng.integers(0, runs, models * room)
     lengths = np.diff(given.run_tasks)
     run_tasks = np.concatenate((given.run_tasks, given.run_tasks[-1] + np.cumsum(lengths[again])))
-    copied = np.arange(run_tasks[-1] - given.run_tasks[-1]) - np.repeat(np.cumsum(lengths[again]) - lengths[again], lengths[again])
-    tasks = np.concatenate((np.arange(given.run_tasks[-1]), np.repeat(given.run_tasks[again], lengths[again]) + copied))
+    more = lengths[again]
+    place = np.arange(more.sum()) - np.repeat(np.cumsum(more) - more, more)
+    tasks = np.concatenate((np.arange(given.run_tasks[-1]), np.repeat(given.run_tasks[again], more) + place))
     begin, span = int(given.run_submitted[0]), int(given.run_submitted[-1] - given.run_submitted[0])
     one_gpu = given.class_demand.max(axis=0)
     capacity = (given.capacity[:, one_gpu > 0][:, 0] // one_gpu.max()).tolist()
