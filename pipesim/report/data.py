@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -14,6 +15,8 @@ from pipesim.analytics import materialize, queries, with_upstream
 from pipesim.catalog import snapshot_views
 from pipesim.errors import WorkError
 from pipesim.lake import Lake
+from pipesim.report.series import Choice, Series, choose
+from pipesim.report.strategies import Strategies, read_strategies
 
 #: The analytics tables that the report reads.
 TABLES = (
@@ -22,37 +25,19 @@ TABLES = (
     "duration_quantiles",
     "framework_mix",
     "hour_of_week_profile",
+    "model_performance",
     "pool_utilization",
     "queue_length",
+    "retraining_runs",
+    "retraining_strategies",
+    "retrainings",
     "scenario_summary",
     "wait_quantiles",
+    "work_waits",
 )
-
-# The colour-blind safe palette of Okabe and Ito (https://jfly.uni-koeln.de/color/), without its yellow, which is too faint on
-# white; a dash pattern tells the series apart in grey.
-_OBSERVED_STYLE = ("#000000", (1, 0))
-_SYNTHETIC_STYLE = ("#E69F00", (6, 3))
-_SCENARIO_STYLES = (
-    ("#0072B2", (1, 0)),
-    ("#D55E00", (7, 2)),
-    ("#009E73", (3, 2)),
-    ("#CC79A7", (9, 2, 2, 2)),
-    ("#56B4E9", (5, 2)),
-    ("#6B6B6B", (2, 2)),
-)
+_SINGLE_MODELS = 3
 
 _BIN_HOURS = (1, 2, 3, 4, 6, 12, 24, 48, 168)
-
-
-@dataclass(frozen=True)
-class Series:
-    """One trace of the report and how it is drawn in every chart."""
-
-    label: str
-    origin: Literal["observed", "synthetic", "simulated"]
-    trace: str
-    colour: str
-    dash: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -61,14 +46,22 @@ class ReportData:
 
     Args:
         con: A connection that holds the tables `analytics.*` of `TABLES`, computed from the lake as it stands, and the table
-            `report_series` (origin, trace, series, position) of the traces that the report compares.
-        series: Those traces: the observed one, the current synthetic one, the scenarios.
-        left_out: Scenarios for which there is no colour left, by name.
+            `report_series` (origin, trace, series, position) of the traces that the general charts compare.
+        choice: Those traces, and the retraining strategies of which single models are shown.
+        strategies: All retraining strategies of the lake.
+        objectives: The performance that each of these says its models should have, as a share of 1; those that say none are
+            left out.
     """
 
     con: duckdb.DuckDBPyConnection
-    series: tuple[Series, ...]
-    left_out: tuple[str, ...]
+    choice: Choice
+    strategies: Strategies
+    objectives: dict[str, float]
+
+    @property
+    def series(self) -> tuple[Series, ...]:
+        """The traces that the general charts compare."""
+        return self.choice.series
 
     def rows(self, sql: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
         """Return the rows of a query, with numbers rounded to 7 significant digits."""
@@ -78,10 +71,6 @@ class ReportData:
     def has(self, origin: str) -> bool:
         """Return whether a trace of that origin is compared."""
         return any(series.origin == origin for series in self.series)
-
-    def named(self, labels: list[str]) -> list[Series]:
-        """Return the series with these labels, in the order of the report."""
-        return [series for series in self.series if series.label in labels]
 
     def bin_hours(self, table: str, origins: tuple[str, ...], lines: str, points: int) -> int:
         """Return the smallest bin, in hours, for which a chart over time needs at most `points` points.
@@ -121,23 +110,34 @@ def open_data(lake: Lake) -> Iterator[ReportData]:
             )
         for _ in materialize(con, with_upstream(TABLES, known)):
             pass
-        series, left_out = _choose(con, lake)
+        strategies = read_strategies(con)
+        choice = _choose(con, lake, strategies)
         con.execute("CREATE TABLE report_series (origin VARCHAR, trace VARCHAR, series VARCHAR, position BIGINT)")
-        for position, one in enumerate(series):
+        for position, one in enumerate(choice.series):
             con.execute("INSERT INTO report_series VALUES (?, ?, ?, ?)", [one.origin, one.trace, one.label, position])
-        yield ReportData(con, series, left_out)
+        yield ReportData(con, choice, strategies, _objectives(lake, strategies.names))
 
 
-def _choose(con: duckdb.DuckDBPyConnection, lake: Lake) -> tuple[tuple[Series, ...], tuple[str, ...]]:
+def _choose(con: duckdb.DuckDBPyConnection, lake: Lake, strategies: Strategies) -> Choice:
     found = con.execute("SELECT DISTINCT origin, trace FROM analytics.scenario_summary ORDER BY origin, trace").fetchall()
-    series: list[Series] = []
-    if ("observed", "observed") in found:
-        series.append(Series("observed", "observed", "observed", *_OBSERVED_STYLE))
     current = lake.current(lake.lake / "synthetic")
-    if current is not None and ("synthetic", current) in found:
-        series.append(Series("synthetic", "synthetic", current, *_SYNTHETIC_STYLE))
-    scenarios = [trace for origin, trace in found if origin == "simulated"]
-    for name, style in zip(scenarios, _SCENARIO_STYLES, strict=False):
-        label = f"scenario {name}" if name in ("observed", "synthetic") else name
-        series.append(Series(label, "simulated", name, *style))
-    return tuple(series), tuple(scenarios[len(_SCENARIO_STYLES) :])
+    return choose(
+        observed=("observed", "observed") in found,
+        synthetic=current if ("synthetic", current) in found else None,
+        scenarios=[trace for origin, trace in found if origin == "simulated" and trace not in strategies.names],
+        strategies=strategies.by_interest(),
+        single=_SINGLE_MODELS,
+    )
+
+
+def _objectives(lake: Lake, strategies: list[str]) -> dict[str, float]:
+    """Return what the manifests of the strategies' first replications say of the performance that models should have."""
+    found = {}
+    for name in strategies:
+        file = lake.simulated_folder("manifests", name, 0) / "manifest.json"
+        said: Any = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        for key in ("scenario", "lifecycle", "objective"):
+            said = said.get(key) if isinstance(said, dict) else None
+        if isinstance(said, float | int):
+            found[name] = float(said)
+    return found

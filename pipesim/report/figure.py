@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from pipesim.report.data import ReportData, Series
+from pipesim.report.data import ReportData
+from pipesim.report.series import Series
 
 if TYPE_CHECKING:
     import altair as alt
@@ -38,15 +39,15 @@ class Caption:
         title: Its heading.
         reading: How to read it, in plain words.
         alt: What a reader who cannot see it should know.
-        origins: The origins that it compares.
+        origins: The origins that it compares; none where it is not about origins.
         reason: Why a trace of those origins may be absent from it, to follow "because".
     """
 
     title: str
     reading: str
     alt: str
-    origins: tuple[str, ...]
-    reason: str
+    origins: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import polars as pl
 
 from pipesim.report import marks
+from pipesim.report.aging import model_performance
 from pipesim.report.data import ReportData
 from pipesim.report.figure import Caption, Figure, Panel, assemble
+from pipesim.report.retraining import retraining_frontier, work_waits
 
 #: No figure over time has more points than this in all its panels together.
 POINTS = 2_000
@@ -214,8 +216,14 @@ def completion(data: ReportData) -> Figure:
     )
 
 
-#: Every figure by name, in the order of the report.
-FIGURES: dict[str, Callable[[ReportData], Figure]] = {
+#: The figures that compare the retraining strategies, by name, in the order of the report.
+RETRAINING: dict[str, Callable[[ReportData], Figure]] = {
+    "retraining_frontier": retraining_frontier,
+    "model_performance": model_performance,
+    "work_waits": work_waits,
+}
+#: Those that compare the traces.
+COMPARISON: dict[str, Callable[[ReportData], Figure]] = {
     "arrivals": arrivals,
     "weekly_profile": weekly_profile,
     "durations": durations,
@@ -225,6 +233,7 @@ FIGURES: dict[str, Callable[[ReportData], Figure]] = {
     "utilization": utilization,
     "queue": queue,
 }
+FIGURES = {**RETRAINING, **COMPARISON}
 
 
 def _over_time(data: ReportData, table: str, size: int, given: str, values: str) -> pl.DataFrame:

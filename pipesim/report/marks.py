@@ -1,7 +1,8 @@
-"""The kinds of chart that the figures use: lines, quantile curves, cumulative distributions and bars, in Altair."""
+"""The kinds of chart that the figures use: lines, steps, quantile curves, cumulative distributions, bars, ranges, in Altair."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from pipesim.report.data import Series
+from pipesim.report.series import Series
 
 if TYPE_CHECKING:
     import altair as alt
@@ -27,6 +28,9 @@ CONFIG: dict[str, Any] = {
 
 #: The signal that names the one series to bring out; empty brings out all.
 PICK = "pick"
+
+#: What has a mark of its own on a step line: a version that goes live, a retraining that is triggered.
+EVENTS = ("version live", "retraining triggered")
 
 _HEIGHT = 210
 _TIMES_S = (
@@ -57,13 +61,12 @@ def lines(rows: pl.DataFrame, series: Sequence[Series], axes: Axes) -> alt.Layer
     """Return lines over days, one a series."""
     import altair as alt
 
-    last = float(rows[axes.x].max() or 0)  # type: ignore[arg-type]
     if axes.weekdays:
         days = "['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'][datum.value]"
         ticks = alt.Axis(values=list(range(7)), labelExpr=days, labelFlush=False, labelAlign="left")
         scale = alt.Scale(domain=[0, 7], nice=False)
     else:
-        ticks = alt.Axis(values=list(range(0, int(last) + 1, 7)), labelFlush=False) if 14 <= last <= 120 else alt.Axis()
+        ticks = _days(rows[axes.x])
         scale = alt.Scale(nice=False)
     x = alt.X(field=axes.x, type="quantitative", title=axes.x_title, axis=ticks, scale=scale)
     return _curves(rows, series, x, _upright(rows, axes))
@@ -107,7 +110,7 @@ def shares(rows: pl.DataFrame, series: Sequence[Series], value: str, category: s
     order = rows[category].unique(maintain_order=True).to_list()
     shown = _present(rows, series)
     chart: alt.Chart = (
-        alt.Chart(_values(rows), width="container", height=alt.Step(14))
+        alt.Chart(values_of(rows), width="container", height=alt.Step(14))
         .mark_bar()
         .encode(
             x=alt.X(field=value, type="quantitative", title="share of the tasks", axis=alt.Axis(format="%", tickCount=6)),
@@ -121,22 +124,107 @@ def shares(rows: pl.DataFrame, series: Sequence[Series], value: str, category: s
     return chart.add_params(alt.param(name=PICK, value=""))
 
 
+def steps(rows: pl.DataFrame, series: Sequence[Series], axes: Axes, level: float | None) -> alt.LayerChart:
+    """Return step lines over days, one a series, with a mark at each event.
+
+    Args:
+        rows: The points, with the columns of `axes` and `event`: one of `EVENTS`, or something else for a point of a line
+            without a mark. A retraining that is triggered is no point of a line.
+        series: The series, in order.
+        axes: The columns and titles of the axes.
+        level: Where to draw the objective; None draws none.
+    """
+    import altair as alt
+
+    shown = _present(rows, series)
+    base = alt.Chart().encode(
+        x=alt.X(
+            field=axes.x,
+            type="quantitative",
+            title=axes.x_title,
+            axis=_days(rows[axes.x]),
+            scale=alt.Scale(nice=False, zero=True),
+        ),
+        y=alt.Y(field=axes.y, type="quantitative", title=axes.y_title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
+    )
+    # The legend is that of the lines alone, which shows their dashes.
+    drawn = base.encode(opacity=_opacity())
+    marked = drawn.encode(color=_each(shown, [one.colour for one in shown]))
+    live, triggered = EVENTS
+    line = drawn.transform_filter(f"datum.event !== '{triggered}'").mark_line(
+        interpolate="step-after", strokeWidth=1.4, strokeJoin="round"
+    )
+    dots = marked.transform_filter(f"datum.event === '{live}'").mark_point(filled=True, size=26)
+    diamonds = marked.transform_filter(f"datum.event === '{triggered}'").mark_point(
+        shape="diamond", size=44, fill="#fff", strokeWidth=1.4
+    )
+    touched = base.mark_point(opacity=0, size=60).encode(tooltip=_tooltip(rows))
+    layers: list[alt.Chart] = [line.encode(color=_colour(shown), strokeDash=_dashes(shown)), dots, diamonds, touched]
+    if level is not None:
+        rule = alt.Chart(alt.InlineData(values=[{axes.y: level}])).encode(y=alt.Y(field=axes.y, type="quantitative"))
+        word = rule.mark_text(text="objective", align="right", baseline="bottom", dy=-2, fontSize=10, color="#555")
+        layers = [rule.mark_rule(color="#777", strokeDash=[2, 3]), word.encode(x=alt.value("width")), *layers]
+    chart = alt.LayerChart(data=values_of(rows), layer=layers, width="container", height=_HEIGHT)
+    return chart.add_params(alt.param(name=PICK, value=""))
+
+
+def ranges(rows: pl.DataFrame, series: Sequence[Series], category: str, ends: tuple[str, str], title: str) -> alt.LayerChart:
+    """Return durations as ranges, one a category and series: from a point to an upright tick.
+
+    Args:
+        rows: One row a range.
+        series: The series, in order.
+        category: The column of the categories, which stand below each other in the order of the rows.
+        ends: The columns of the ends of a range, in seconds.
+        title: The title of the axis of time.
+    """
+    import altair as alt
+
+    shown = _present(rows, series)
+    times = pl.concat([rows[end].drop_nulls() for end in ends])
+    longest = max(float(times.max() or 0), 60)  # type: ignore[arg-type]
+    scale = alt.Scale(type="symlog", constant=60, nice=False, domain=[0, 1.1 * longest])
+    base = alt.Chart().encode(
+        x=alt.X(field=ends[0], type="quantitative", title=title, scale=scale, axis=_time_axis(times, zero=True, least=60)),
+        y=alt.Y(
+            field=category,
+            type="nominal",
+            title=None,
+            sort=rows[category].unique(maintain_order=True).to_list(),
+            axis=alt.Axis(labelLimit=140, grid=True, tickBand="extent"),
+        ),
+        yOffset=alt.YOffset(field="series", type="nominal", sort=[one.label for one in shown]),
+        color=_colour(shown),
+        opacity=_opacity(),
+    )
+    upper = alt.X(field=ends[1], type="quantitative")
+    shapes = alt.Scale(domain=[one.label for one in shown], range=["circle", "square"])
+    chart = alt.LayerChart(
+        data=values_of(rows),
+        layer=[
+            base.mark_rule(strokeWidth=1.4).encode(x2=ends[1], strokeDash=_each(shown, [list(one.dash) for one in shown])),
+            base.mark_tick(thickness=2, size=9).encode(x=upper, tooltip=_tooltip(rows)),
+            base.mark_point(filled=True, size=55).encode(
+                shape=alt.Shape(field="series", type="nominal", scale=shapes), tooltip=_tooltip(rows)
+            ),
+        ],
+        width="container",
+        height=alt.Step(13),
+    )
+    return chart.add_params(alt.param(name=PICK, value=""))
+
+
 def _curves(rows: pl.DataFrame, series: Sequence[Series], x: alt.X, y: alt.Y) -> alt.LayerChart:
     import altair as alt
 
     shown = _present(rows, series)
-    dashes = alt.StrokeDash(
-        field="series",
-        type="nominal",
-        scale=alt.Scale(domain=[one.label for one in shown], range=[list(one.dash) for one in shown]),
-    )
     base = alt.Chart().encode(x=x, y=y)
     drawn = base.mark_line(strokeWidth=1.6, strokeJoin="round").encode(
-        color=_colour(shown), strokeDash=dashes, opacity=_opacity()
+        color=_colour(shown), strokeDash=_dashes(shown), opacity=_opacity()
     )
     # A line has one tooltip in all, so invisible points carry one each.
     touched = base.mark_point(opacity=0, size=60).encode(tooltip=_tooltip(rows))
-    chart = alt.LayerChart(data=_values(rows), layer=[drawn, touched], width="container", height=_HEIGHT)
+    chart = alt.LayerChart(data=values_of(rows), layer=[drawn, touched], width="container", height=_HEIGHT)
     return chart.add_params(alt.param(name=PICK, value=""))
 
 
@@ -149,13 +237,20 @@ def _upright(rows: pl.DataFrame, axes: Axes, domain: list[float] | None = None) 
     return alt.Y(field=axes.y, type="quantitative", title=axes.y_title, scale=scale, axis=axis)
 
 
-def _time_axis(values: pl.Series, *, zero: bool = False) -> alt.Axis:
+def _days(values: pl.Series) -> alt.Axis:
     import altair as alt
 
-    least, most = float(values.min() or 0), float(values.max() or 0)  # type: ignore[arg-type]
-    ticks = [t for t in _TIMES_S if (1 if zero else least) <= t <= most]
+    last = float(values.max() or 0)  # type: ignore[arg-type]
+    return alt.Axis(values=list(range(0, int(last) + 1, 7)), labelFlush=False) if 14 <= last <= 120 else alt.Axis()
+
+
+def _time_axis(values: pl.Series, *, zero: bool = False, least: float = 1) -> alt.Axis:
+    import altair as alt
+
+    first, most = float(values.min() or 0), float(values.max() or 0)  # type: ignore[arg-type]
+    ticks = [t for t in _TIMES_S if (least if zero else first) <= t <= most]
     return alt.Axis(
-        values=[0.0, *ticks] if zero else ticks or [least], labelExpr=_TIME_LABEL, labelOverlap="greedy", labelSeparation=8
+        values=[0.0, *ticks] if zero else ticks or [first], labelExpr=_TIME_LABEL, labelOverlap="greedy", labelSeparation=8
     )
 
 
@@ -169,6 +264,22 @@ def _colour(shown: Sequence[Series]) -> alt.Color:
 
     scale = alt.Scale(domain=[one.label for one in shown], range=[one.colour for one in shown])
     return alt.Color(field="series", type="nominal", scale=scale)
+
+
+def _dashes(shown: Sequence[Series]) -> alt.StrokeDash:
+    import altair as alt
+
+    scale = alt.Scale(domain=[one.label for one in shown], range=[list(one.dash) for one in shown])
+    return alt.StrokeDash(field="series", type="nominal", scale=scale)
+
+
+def _each(shown: Sequence[Series], values: Sequence[Any]) -> Any:
+    """Return a value for each series, without a scale and so without a legend."""
+    tests = [f"datum.series === {json.dumps(one.label)}" for one in shown]
+    return {
+        "condition": [{"test": test, "value": value} for test, value in zip(tests, values, strict=True)],
+        "value": values[0],
+    }
 
 
 def _opacity() -> Any:
@@ -191,7 +302,8 @@ def _tooltip(rows: pl.DataFrame) -> list[alt.Tooltip]:
     ]
 
 
-def _values(rows: pl.DataFrame) -> alt.InlineData:
+def values_of(rows: pl.DataFrame) -> alt.InlineData:
+    """Return rows as a chart's data, with instants as text."""
     import altair as alt
 
     text = rows.with_columns(pl.col(pl.Datetime).dt.strftime("%a %Y-%m-%d %H:%M"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,37 @@ from markupsafe import Markup
 from pipesim import __version__
 from pipesim.analytics import trace_manifests
 from pipesim.lake import Lake, safe_name
-from pipesim.report.data import ReportData, Series, open_data
+from pipesim.report.data import ReportData, open_data
 from pipesim.report.figure import MISSING, Figure, Note
+from pipesim.report.sentence import answer
+from pipesim.report.series import Series, label_of
+from pipesim.report.strategy_table import strategy_table
+from pipesim.report.words import Kind, human, listed, plural, some
 
 _TABLE_ROWS = 100
 _FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
+
+
+_RETRAINING = "Which retraining strategy?"
+
+
+@dataclass(frozen=True)
+class Part:
+    """Figures that belong together.
+
+    Args:
+        name: Its anchor in the page; empty if it needs no heading.
+        title: Its heading.
+        lead: What it comes to, in a sentence.
+        notes: What is missing in it.
+        sections: The figures.
+    """
+
+    name: str
+    title: str
+    lead: str
+    notes: tuple[Note, ...]
+    sections: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -61,22 +87,22 @@ def render(data: ReportData, lake: Lake) -> str:
     """Return the page as text."""
     import jinja2
     import vl_convert
+    from altair.utils.schemapi import debug_mode
 
-    from pipesim.report.figures import FIGURES
     from pipesim.report.marks import CONFIG, PICK
 
     source = resources.files("pipesim.report").joinpath("page.html").read_text(encoding="utf-8")
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
-    notes = [note for origin, note in MISSING.items() if not data.has(origin)]
-    if data.left_out:
-        notes.append(Note(f"The charts have room for fewer scenarios than there are; left out: {', '.join(data.left_out)}."))
+    # To check every chart against the schema of Vega-Lite takes longer than to build it; the tests do.
+    with debug_mode(False):
+        parts = _parts(data)
     return template.render(
         title="pipesim report",
         summary=_summary(data),
         facts=[{"label": one.label, "text": _fact(data, one)} for one in data.series],
-        notes=notes,
+        notes=_notes(data),
         key_figures=_key_figures(data),
-        sections=[_section(name, make(data)) for name, make in FIGURES.items()],
+        parts=parts,
         manifests=_manifests(data, lake),
         runtime=_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")),
         config=_json({**CONFIG, "font": _FONT, "legend": {"disable": True}}),
@@ -84,15 +110,47 @@ def render(data: ReportData, lake: Lake) -> str:
     )
 
 
+def _parts(data: ReportData) -> list[Part]:
+    """Return the retraining strategies and the comparison of the traces; first comes what has an answer."""
+    from pipesim.report.figures import COMPARISON, RETRAINING
+
+    retraining = [_section(name, make(data)) for name, make in RETRAINING.items()]
+    told = Part("retraining", _RETRAINING, answer(data.strategies), (), retraining)
+    if data.strategies.names:
+        retraining[0]["strategies"] = strategy_table(data.strategies)
+    else:
+        told = replace(told, notes=retraining[0]["figure"].notes, sections=[one for one in retraining if one["panels"]])
+    traces = Part("", "", "", (), [_section(name, make(data)) for name, make in COMPARISON.items()])
+    return [told, traces] if data.strategies.names else [traces, told]
+
+
+def _notes(data: ReportData) -> list[Note]:
+    notes = [note for origin, note in MISSING.items() if not data.has(origin)]
+    shown = {one.trace for one in data.series if one.origin == "simulated"}
+    strategies = [label_of(name) for name in data.strategies.names if name not in shown]
+    if data.choice.left_out:
+        left_out = some(data.choice.left_out)
+        notes.append(Note(f"The charts have room for fewer scenarios than there are; left out: {left_out}."))
+    if strategies:
+        which = some(strategies)
+        text = f"The key figures and the charts of the traces have no room for these retraining strategies: {which}."
+        notes.append(Note(f"{text} All strategies are compared under \u201c{_RETRAINING}\u201d."))
+    return notes
+
+
 def _section(name: str, figure: Figure) -> dict[str, Any]:
-    alt = f"{figure.caption.alt} Traces: {', '.join(one.label for one in figure.series)}."
+    alt = figure.caption.alt
+    if figure.series:
+        alt += f" Shown: {', '.join(one.label for one in figure.series)}."
     frame = _as_text(figure.rows)
     return {
         "name": name,
         "figure": figure,
+        "strategies": None,
         "alt": alt,
         "panels": [
-            {"title": panel.title, "spec": _json(panel.chart.properties(description=alt).to_dict())} for panel in figure.panels
+            {"title": panel.title, "spec": _json({**panel.chart.to_dict(validate=False), "description": alt})}
+            for panel in figure.panels
         ],
         "csv": _csv(frame),
         "table": Table(
@@ -104,13 +162,14 @@ def _section(name: str, figure: Figure) -> dict[str, Any]:
 def _summary(data: ReportData) -> str:
     if not data.series:
         return "There is nothing to report on yet."
-    scenarios = [one.label for one in data.series if one.origin == "simulated"]
+    scenarios = sum(one.origin == "simulated" and one.trace not in data.strategies.names for one in data.series)
     parts = {"observed": "what the logs show", "synthetic": "the synthetic trace made from the fitted workload model"}
     said = [text for origin, text in parts.items() if data.has(origin)]
     if scenarios:
-        said.append(f"{len(scenarios)} simulated scenario{'s' if len(scenarios) > 1 else ''}")
-    listed = " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
-    return f"This report {'compares' if len(said) > 1 else 'shows'} {listed}."
+        said.append(plural(scenarios, "simulated scenario"))
+    if data.strategies.names:
+        said.append(plural(len(data.strategies.names), "retraining strategy", "retraining strategies"))
+    return f"This report {'compares' if len(said) > 1 else 'shows'} {listed(said)}."
 
 
 def _fact(data: ReportData, one: Series) -> str:
@@ -137,7 +196,7 @@ def _fact(data: ReportData, one: Series) -> str:
     return text
 
 
-_KEY_FIGURES = {
+_KEY_FIGURES: dict[str, tuple[str, Kind]] = {
     "Replications": ("count(*)", "count"),
     "Runs": ("avg(runs)", "count"),
     "Tasks": ("avg(tasks)", "count"),
@@ -160,31 +219,17 @@ def _key_figures(data: ReportData) -> dict[str, Any]:
         "GROUP BY position, series ORDER BY position"
     ).fetchall()
     kinds = [kind for _, kind in _KEY_FIGURES.values()]
-    rows = [[label, *(_human(v, kind) for v, kind in zip(values, kinds, strict=True))] for label, *values in found]
+    rows = [[label, *(human(v, kind) for v, kind in zip(values, kinds, strict=True))] for label, *values in found]
     whole = data.rows("SELECT * FROM analytics.scenario_summary ORDER BY origin, trace, replication")
     return {"heads": ["Trace", *_KEY_FIGURES], "rows": rows, "csv": _csv(_as_text(whole))}
 
 
-def _human(value: float | None, kind: str) -> str:
-    if value is None:
-        return "-"
-    if kind == "count":
-        return f"{value:,.0f}"
-    units = ((86_400 * 2, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "min"))
-    for least, unit, word in units:
-        if value >= least:
-            return f"{value / unit:,.1f} {word}"
-    return f"{value:.1f} s"
-
-
 def _manifests(data: ReportData, lake: Lake) -> list[dict[str, str]]:
-    files = {
-        one.label: lake.synthetic_folder(one.trace) / "manifest.json"
-        if one.origin == "synthetic"
-        else lake.simulated_folder("manifests", one.trace, min(lake.replications(one.trace), default=0)) / "manifest.json"
-        for one in data.series
-        if one.origin != "observed"
-    }
+    files = {one.label: lake.synthetic_folder(one.trace) / "manifest.json" for one in data.series if one.origin == "synthetic"}
+    shown = [one.trace for one in data.series if one.origin == "simulated"]
+    for scenario in dict.fromkeys([*shown, *data.strategies.names]):
+        first = min(lake.replications(scenario), default=0)
+        files[label_of(scenario)] = lake.simulated_folder("manifests", scenario, first) / "manifest.json"
     return [{"label": label, "text": file.read_text(encoding="utf-8")} for label, file in files.items() if file.is_file()]
 
 
