@@ -52,7 +52,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 @app.command()
 def demo(home: Home = _HOME, as_json: Json = False, debug: Debug = False) -> None:
-    """Run the whole path on the sample logs: ingest, fit, synthesize, simulate three scenarios, analyze, report."""
+    """Run the whole path on the sample logs: ingest, fit, synthesize, simulate what-ifs and strategies, analyze, report."""
     from pipesim.demo import run_demo
 
     outcome = run_demo(Lake(home), _say)

@@ -1,4 +1,4 @@
-"""The demo: the whole path on the sample logs, from files to a report."""
+"""The demo: the whole path on the sample logs, from files to a report that compares platforms and retraining strategies."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from pipesim import analytics
-from pipesim.catalog import publish
+from pipesim.catalog import publish, snapshot_views
 from pipesim.experiments.replications import run_scenarios
 from pipesim.lake import Lake
-from pipesim.report import write_report
+from pipesim.report import answer, read_strategies, write_report
 from pipesim.shipped import shipped
-from pipesim.simulation import load_scenario
+from pipesim.simulation import RunSummary, load_scenario
 from pipesim.verbs import fit_workload, ingest_logs, synthesize_trace
 from pipesim.workload import FitConfig, SynthesisConfig
 
-#: The what-ifs that the demo compares.
+#: The what-ifs that the demo compares, besides the strategies of `scenarios/retraining/`.
 SCENARIOS = ("as-is", "more-gpus", "shortest-first")
 SYNTHETIC_DAYS = 28
 
@@ -51,8 +51,16 @@ def run_demo(lake: Lake, say: Callable[[str], None]) -> dict[str, Any]:
             f"simulate    {summary.scenario}: mean wait {summary.mean_wait_s or 0:,.0f} s, 95 % of waits under "
             f"{summary.p95_wait_s or 0:,.0f} s; used: {used}"
         )
+    strategies = [load_scenario(file) for file in sorted(shipped("scenarios", "retraining").glob("*.yaml"))]
+    found: dict[str, list[RunSummary]] = {}
+    for result in run_scenarios(lake, strategies, say=say):
+        found.setdefault(result.summary.scenario, []).append(result.summary)
+    for name, summaries in found.items():
+        say(f"retrain     {name}: {_kept_fresh(summaries)}")
     tables = analytics.build(lake)
     say(f"analyze     {len(tables)} tables, {sum(tables.values()):,} rows")
+    with snapshot_views(lake) as con:
+        say(f"answer      {answer(read_strategies(con))}")
     report = write_report(lake)
     publish(lake)
     command = f"{_near(Path(sys.executable))} -m pipesim ui --home {_near(lake.root)}"
@@ -62,6 +70,19 @@ def run_demo(lake: Lake, say: Callable[[str], None]) -> dict[str, Any]:
         "ui": f"{command}   (then open http://127.0.0.1:3000)",
         "seconds": round(time.perf_counter() - begun, 1),
     }
+
+
+def _kept_fresh(summaries: list[RunSummary]) -> str:
+    """Say how well a strategy keeps models and what it takes, in the mean over its replications."""
+    told = [summary.lifecycle for summary in summaries if summary.lifecycle is not None]
+    performance, below, retrainings, cost = (
+        sum(getattr(one, name) or 0.0 for one in told) / len(told)
+        for name in ("mean_performance", "below_objective", "retrainings", "retraining_cost")
+    )
+    return (
+        f"models perform at {100 * performance:.1f} of 100, {below:.0%} of the time below the objective; "
+        f"{retrainings:,.0f} retrainings for ${cost:,.0f}"
+    )
 
 
 def _near(path: Path) -> Path:

@@ -78,18 +78,22 @@ def test_every_command_of_the_readme_runs(checkout: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     said = done.stdout + done.stderr
-    shown = re.search(r"```text\n(.*?)```", README, re.S)
-    assert shown is not None
-    for line in shown.group(1).splitlines():
-        if line.startswith(("ingest", "synthesize", "simulate", "analyze")):
+    demo, compared = re.findall(r"```text\n(.*?)```", README, re.S)
+    assert [line for line in compared.splitlines() if line not in said] == []
+    for line in demo.splitlines():
+        if line.startswith(("ingest", "synthesize", "simulate", "retrain", "analyze")):
             assert line in said, line
+        if line.startswith("answer"):
+            assert line.split(": ")[0] in said, line
     for name in ("report.html",):
         assert (checkout / "pipesim_home" / "reports" / name).stat().st_size > 100_000
     with duckdb.connect(str(checkout / "pipesim_home" / "warehouse.duckdb"), read_only=True) as con:
         rows = con.sql(
             "SELECT trace, count(*) FROM analytics.scenario_summary WHERE origin = 'simulated' GROUP BY 1 ORDER BY 1"
         ).fetchall()
-    assert rows == [("as-is", 3), ("more-gpus", 3), ("shortest-first", 3)]
+    strategies = sorted(file.stem for file in (REPOSITORY / "scenarios" / "retraining").glob("*.yaml"))
+    assert len(strategies) == 10
+    assert rows == sorted([("as-is", 3), ("more-gpus", 3), ("shortest-first", 3), *((name, 4) for name in strategies)])
 
 
 @pytest.mark.slow
