@@ -88,9 +88,8 @@ def load(name: str, given: SimulationInput) -> None:
 def _part_needed(scenario: Scenario) -> str:
     """Return which part of the compiled engine a scenario needs (see `compiled.PARTS`), as far as it alone tells."""
     policy = scenario.policy
-    if policy.backfill in ("easy", "conservative"):
-        return policy.backfill
     more = (
+        policy.backfill in ("easy", "conservative"),
         policy.order in ("fair-share", "las") or own_policy(policy.order) is not None,
         policy.preemption or any(tenant.quota for tenant in policy.tenants),
         policy.retries.limit is not None or policy.retries.backoff_s,

@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from pipesim.simulation import compiled
 from tests.conftest import REPOSITORY
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -43,6 +44,11 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(REPOSITORY / name, target)
+    # To compile the engine once more would take as long as all the rest; its machine code lies beside the sources, as here.
+    for part in ("plain", "lifecycle"):
+        compiled.make_ready(part)
+    cache = Path("pipesim", "simulation", "compiled", "__pycache__")
+    shutil.copytree(REPOSITORY / cache, folder / cache, dirs_exist_ok=True)
     # To install everything once more would take minutes, and into the environment of these tests would break that.
     subprocess.run([_BASE, "-m", "venv", "--without-pip", folder / ".venv"], check=True)
     (packages,) = (folder / ".venv").glob("lib/python*/site-packages")

@@ -48,8 +48,6 @@ from pipesim.simulation.compiled.world import (
     World,
 )
 from pipesim.simulation.engine import (
-    CONSERVATIVE,
-    EASY,
     NEVER,
     Interruptions,
     Provisioning,
@@ -67,14 +65,8 @@ _STRETCH_S = 0.05
 _FIRST, _LONGEST = 1 << 6, 1 << 16
 
 #: The parts that are compiled each when it is first needed, and rules that need it: what is always there, models with nothing
-#: else, all rules (and models) but those that look ahead, and those.
-PARTS = {
-    "plain": Rules(),
-    "lifecycle": Rules(),
-    "rules": Rules(most_attempts=1),
-    "easy": Rules(EASY),
-    "conservative": Rules(CONSERVATIVE),
-}
+#: else, and everything.
+PARTS = {"plain": Rules(), "lifecycle": Rules(), "rules": Rules(most_attempts=1)}
 
 
 def run(given: SimulationInput, tell: Tell | None = None) -> Schedule:
@@ -95,9 +87,9 @@ def run(given: SimulationInput, tell: Tell | None = None) -> Schedule:
 
 def part_of(given: SimulationInput) -> str:
     """Return which of `PARTS` a simulation needs."""
-    ahead = {EASY: "easy", CONSERVATIVE: "conservative"}
-    plain = "plain" if given.upkeep is None else "lifecycle"
-    return ahead.get(given.rules.backfill) or ("rules" if is_extended(given) else plain)
+    if is_extended(given):
+        return "rules"
+    return "plain" if given.upkeep is None else "lifecycle"
 
 
 def _run(given: SimulationInput, tell: Tell | None, own_address: int) -> Schedule:
@@ -106,10 +98,9 @@ def _run(given: SimulationInput, tell: Tell | None, own_address: int) -> Schedul
     span = max(1, min(given.rules.horizon, int(given.run_submitted[given.submissions - 1])) - origin)
     rules = 1 if world.rules[EXTENDED] else None
     upkeep = 1 if world.rules[EXTENDED] or given.upkeep is not None else None
-    easy, conservative = (1 if given.rules.backfill == kind else None for kind in (EASY, CONSERVATIVE))
     while True:
         began = time.perf_counter()
-        found = loop.simulate(world, stretch, rules, easy, conservative, upkeep)
+        found = loop.simulate(world, stretch, rules, upkeep)
         if found == DONE:
             return _schedule(given, world)
         if found == CALENDAR:

@@ -30,7 +30,7 @@ from pipesim.simulation.compiled.world import (
     SLEEPING,
     World,
 )
-from pipesim.simulation.engine import BROKEN, NONE
+from pipesim.simulation.engine import BROKEN, CONSERVATIVE, EASY, NONE
 
 #: How far an instant has got when the loop comes back in the midst of it: everything may still happen, or only passes.
 HAPPENING, PASSING = 1, 2
@@ -116,7 +116,7 @@ def _break(w: World, node: int, pool: int) -> None:
 
 
 @inner
-def pass_over_pools(w: World, resumed: int, easy: int | None, conservative: int | None, plain: int) -> int:
+def pass_over_pools(w: World, resumed: int, plain: int) -> int:
     """Let everybody who is new stand in line, and start what may start; returns why the loop must come back, if it must.
 
     With plain rules the loop itself lets start what may.
@@ -142,9 +142,9 @@ def pass_over_pools(w: World, resumed: int, easy: int | None, conservative: int 
                 w.n[POOL] = pool
                 return ROOM
         w.changed[pool] = False
-        if easy is not None:
+        if backfill == EASY:
             pass_easily(w, pool)
-        elif conservative is not None:
+        elif backfill == CONSERVATIVE:
             pass_conservatively(w, pool)
         else:
             pass_in_order(w, pool, backfill == NONE)

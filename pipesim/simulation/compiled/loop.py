@@ -70,9 +70,7 @@ from pipesim.simulation.engine import NEVER, NEWEST, Int64
 
 
 @entry
-def simulate(
-    world: World, stretch: int, rules: int | None, easy: int | None, conservative: int | None, upkeep: int | None
-) -> int:
+def simulate(world: World, stretch: int, rules: int | None, upkeep: int | None) -> int:
     """Let so many instants pass; returns why it came back.
 
     It is one function, as everything that happens often is then in local variables, which makes it twice as fast as looking
@@ -83,8 +81,6 @@ def simulate(
         stretch: How many instants.
         rules: None: the code of all but plain rules (static orders, greedy or no backfill, no interruptions) is left out, as it
             takes long to compile and costs time.
-        easy: None: the code of EASY backfill is left out.
-        conservative: None: the code of conservative backfill is left out.
         upkeep: None: the code of models is left out, which is there wherever that of all rules is.
     """
     w = boxed(world, rules, upkeep)
@@ -239,7 +235,7 @@ def simulate(
         if rules is not None:
             n[RUNNING] = running
             if not plain_pass or n[FRESH]:
-                why = pass_over_pools(w, resumed, easy, conservative, plain_pass)
+                why = pass_over_pools(w, resumed, plain_pass)
                 running = n[RUNNING]
                 if why != AGAIN:
                     n[RESUME] = PASSING if why == ROOM else HAPPENING
