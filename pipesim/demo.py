@@ -14,7 +14,8 @@ from pipesim.experiments.replications import run_scenarios
 from pipesim.lake import Lake
 from pipesim.report import answer, read_strategies, write_report
 from pipesim.shipped import shipped
-from pipesim.simulation import RunSummary, load_scenario
+from pipesim.simulation import load_scenario
+from pipesim.simulation.models.figures import LifecycleFigures
 from pipesim.verbs import fit_workload, ingest_logs, synthesize_trace
 from pipesim.workload import FitConfig, SynthesisConfig
 
@@ -43,25 +44,26 @@ def run_demo(lake: Lake, say: Callable[[str], None]) -> dict[str, Any]:
     say(f"fit         model {fitted.model} from {fitted.rows:,} task attempts in {fitted.cells} duration cells")
     made = synthesize_trace(lake, SynthesisConfig(days=SYNTHETIC_DAYS, seed=42))
     say(f"synthesize  {made.pipelines:,} pipeline runs, {made.tasks:,} tasks over {SYNTHETIC_DAYS} days")
-    scenarios = [load_scenario(shipped("scenarios", f"{name}.yaml")) for name in SCENARIOS]
-    for result in run_scenarios(lake, scenarios, say=say):
-        summary = result.summary
+    files = [shipped("scenarios", f"{name}.yaml") for name in SCENARIOS]
+    strategies = sorted(shipped("scenarios", "retraining").glob("*.yaml"))
+    results = run_scenarios(lake, [load_scenario(file) for file in (*files, *strategies)], say=say)
+    kept: dict[str, list[LifecycleFigures]] = {}
+    for summary in (result.summary for result in results):
+        if summary.lifecycle is not None:
+            kept.setdefault(summary.scenario, []).append(summary.lifecycle)
+            continue
         used = ", ".join(f"{pool} {value or 0:.0%}" for pool, value in summary.utilization.items())
         say(
             f"simulate    {summary.scenario}: mean wait {summary.mean_wait_s or 0:,.0f} s, 95 % of waits under "
             f"{summary.p95_wait_s or 0:,.0f} s; used: {used}"
         )
-    strategies = [load_scenario(file) for file in sorted(shipped("scenarios", "retraining").glob("*.yaml"))]
-    found: dict[str, list[RunSummary]] = {}
-    for result in run_scenarios(lake, strategies, say=say):
-        found.setdefault(result.summary.scenario, []).append(result.summary)
-    for name, summaries in found.items():
-        say(f"retrain     {name}: {_kept_fresh(summaries)}")
+    for name, figures in kept.items():
+        say(f"retrain     {name}: {_kept_fresh(figures)}")
     tables = analytics.build(lake)
     say(f"analyze     {len(tables)} tables, {sum(tables.values()):,} rows")
     with snapshot_views(lake) as con:
         say(f"answer      {answer(read_strategies(con))}")
-    report = write_report(lake)
+    report = write_report(lake, stored=True)
     publish(lake)
     command = f"{_near(Path(sys.executable))} -m pipesim ui --home {_near(lake.root)}"
     return {
@@ -72,9 +74,8 @@ def run_demo(lake: Lake, say: Callable[[str], None]) -> dict[str, Any]:
     }
 
 
-def _kept_fresh(summaries: list[RunSummary]) -> str:
+def _kept_fresh(told: list[LifecycleFigures]) -> str:
     """Say how well a strategy keeps models and what it takes, in the mean over its replications."""
-    told = [summary.lifecycle for summary in summaries if summary.lifecycle is not None]
     performance, below, retrainings, cost = (
         sum(getattr(one, name) or 0.0 for one in told) / len(told)
         for name in ("mean_performance", "below_objective", "retrainings", "retraining_cost")

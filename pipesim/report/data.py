@@ -91,10 +91,14 @@ class ReportData:
 
 
 @contextmanager
-def open_data(lake: Lake) -> Iterator[ReportData]:
+def open_data(lake: Lake, *, stored: bool = False) -> Iterator[ReportData]:
     """Open a lake for charts.
 
     The analytics tables are computed anew and stored nowhere, so that a report never shows older figures than the lake holds.
+
+    Args:
+        lake: The store.
+        stored: Whether to take the stored tables instead, by a caller who has just built them.
 
     Raises:
         WorkError: If a table that the charts need is declared nowhere, or wrongly.
@@ -108,7 +112,7 @@ def open_data(lake: Lake) -> Iterator[ReportData]:
                 where="sql/",
                 remedy="put their files back; they ship with pipesim",
             )
-        for _ in materialize(con, with_upstream(TABLES, known)):
+        for _ in materialize(con, [] if stored else with_upstream(TABLES, known)):
             pass
         strategies = read_strategies(con)
         choice = _choose(con, lake, strategies)

@@ -57,7 +57,7 @@ class Table:
     total: int
 
 
-def write_report(lake: Lake, name: str = "report") -> Path:
+def write_report(lake: Lake, name: str = "report", *, stored: bool = False) -> Path:
     """Write the report on everything in the lake: one HTML file that opens anywhere, without a network.
 
     Equal lakes give equal bytes.
@@ -65,6 +65,7 @@ def write_report(lake: Lake, name: str = "report") -> Path:
     Args:
         lake: The store.
         name: The report becomes `reports/<name>.html`, and what it was made from `reports/<name>.json`.
+        stored: Whether to take the stored analytics tables, by a caller who has just built them, and not to compute them anew.
 
     Returns:
         The path of the HTML file.
@@ -74,7 +75,7 @@ def write_report(lake: Lake, name: str = "report") -> Path:
         WorkError: If an analytics query that the report needs is wrong.
     """
     target = lake.reports / f"{safe_name(name, 'report')}.html"
-    with open_data(lake) as data:
+    with open_data(lake, stored=stored) as data:
         page = render(data, lake)
     manifest = {"kind": "report", "name": name, "inputs": trace_manifests(lake), "pipesim": __version__}
     with lake.transaction() as tx:

@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.endurance
 
 _CHECK = """{assetNodeOrError(assetKey: {path: ["observed"]}) {... on AssetNode {assetChecksOrError {... on AssetChecks
 {checks {name executionForLatestMaterialization

@@ -149,7 +149,7 @@ def test_runs_events_and_partitions_are_stored_in_postgres(instance_folder: Path
     assert not list(instance_folder.rglob("*.db")), "nothing may be kept in SQLite beside it"
 
 
-@pytest.mark.slow
+@pytest.mark.endurance
 def test_the_services_of_the_units_run_a_job(instance_folder: Path, database: dict[str, str], tmp_path: Path) -> None:
     code, web = free_port(), free_port()
     workspace = (DEPLOY / "workspace.yaml").read_text(encoding="utf-8")
