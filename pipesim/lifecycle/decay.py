@@ -2,7 +2,7 @@
 
 Performance t after deployment is p0 - g t - J N(t) - S (1 - cos(2 pi t / P)) / 2, kept within 0..1: g is the gradual loss, N(t)
 how many of the model's shocks have come since, J what each costs, S and P the swing and period of a season that takes the model
-away from the data it was trained on, and back. A version that is trained after a shock does not feel it.
+away from the data it was trained on, and back. A version that is deployed after a shock does not feel it.
 
 Both engines use these functions, the compiled one as machine code: plain arithmetic on whole microseconds, without arrays but
 for the shocks, so that the same numbers come out of both.
@@ -10,7 +10,7 @@ for the shocks, so that the same numbers come out of both.
 
 from __future__ import annotations
 
-from math import cos, pi, sqrt
+from math import ceil, cos, pi, sqrt
 from typing import Protocol
 
 DAY_US = 86_400_000_000.0
@@ -157,7 +157,8 @@ def gathered(since: int, origin: int, volume: float, per_day: float, growth: flo
         days = 2.0 * need / (rate + sqrt(rate * rate + 2.0 * growth * need))
     if days > _NEVER_DAYS:
         return LATER
-    return since + int(days * DAY_US) + 1
+    # Half a microsecond forgives what the division leaves over.
+    return since + int(ceil(days * DAY_US - 0.5))  # noqa: RUF046 - machine code needs the `int`
 
 
 def opens(instant: int, midnight: int, day: int, begin: int, end: int) -> int:

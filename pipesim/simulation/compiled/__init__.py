@@ -28,10 +28,12 @@ from pipesim.simulation.compiled.layout import build, is_extended
 from pipesim.simulation.compiled.model_layout import no_upkeep
 from pipesim.simulation.compiled.world import (
     ASKED,
+    BEGUN,
     CALENDAR,
     CHANGES,
     COVERED,
     DONE,
+    ENDED,
     EXHAUSTED,
     EXTENDED,
     INTERRUPTED,
@@ -174,7 +176,7 @@ def _schedule(given: SimulationInput, world: World) -> Schedule:
     if world.rules[EXTENDED]:
         left = bool(n[LEFT])
     else:
-        left = bool(n[SUBMITTED] < given.submissions or n[RUNNING] or world.waiting.sum())
+        left = bool(n[SUBMITTED] < given.submissions or n[RUNNING] or world.waiting.sum() or n[BEGUN] != ENDED)
     stopped = given.rules.horizon if left and given.rules.horizon < LATER else int(n[LAST])
     cuts = np.lexsort((world.cut_attempt[: n[INTERRUPTED]], world.cut_ended[: n[INTERRUPTED]]))
     no_node = given.nodes is None

@@ -14,7 +14,9 @@ from pipesim.simulation.calendar import LATER
 from pipesim.simulation.compiled.arrays import offsets, own, plain
 from pipesim.simulation.compiled.model_layout import models_of
 from pipesim.simulation.compiled.world import (
+    BEGUN,
     COVERED,
+    ENDED,
     EXTENDED,
     FAIL,
     LAST,
@@ -86,7 +88,10 @@ def _what_is_given(given: SimulationInput, rules: Int64, node: Nodes, scaling: S
     task_of = np.repeat(np.arange(tasks, dtype=np.int32), np.diff(given.task_attempts))
     run_of = np.repeat(np.arange(len(given.run_submitted), dtype=np.int32), np.diff(given.run_tasks))
     n = np.zeros(PLACES, np.int64)
-    n[LEFT], n[NOW], n[LAST] = given.submissions, given.run_submitted[0], given.run_submitted[0]
+    # Models live until the end of their time, which is left to happen too.
+    n[LEFT] = given.submissions + (given.upkeep is not None)
+    n[BEGUN] = 0 if given.upkeep is not None else ENDED
+    n[NOW], n[LAST] = given.run_submitted[0], given.run_submitted[0]
     n[COVERED] = LATER if given.calendar is None else given.run_submitted[0] - 1
     return {
         "run_submitted": own(given, given.run_submitted, np.int64),

@@ -38,11 +38,14 @@ from pipesim.simulation.compiled.turns import (
 from pipesim.simulation.compiled.upkeep import fire, look_ahead, settled
 from pipesim.simulation.compiled.world import (
     AGAIN,
+    ALIVE,
     BEGUN,
     CALENDAR,
     COUNTS_HELD,
     COVERED,
     DONE,
+    END,
+    ENDED,
     FAIL,
     FRESH,
     GIVES_MORE,
@@ -95,10 +98,10 @@ def simulate(world: World, stretch: int, rules: int | None, upkeep: int | None) 
     keys, since, who, waiting, due, below = w.keys, w.since, w.who, w.waiting, w.due, w.below
     failures, most_attempts, horizon = w.failures, w.rules[MOST_ATTEMPTS], w.rules[HORIZON]
     submissions, dimensions, newest_first = w.upkeep[SUBMISSIONS], free.shape[1], w.rules[ORDER] == NEWEST
-    has_upkeep, attempt_run, due_at = w.rules[HAS_UPKEEP], w.attempt_run, w.due_at
+    has_upkeep, attempt_run, due_at, end = w.rules[HAS_UPKEEP], w.attempt_run, w.due_at, w.upkeep[END]
     submitted, running, now, found = n[SUBMITTED], n[RUNNING], n[NOW], AGAIN
     if upkeep is not None and not n[BEGUN]:
-        n[BEGUN] = 1
+        n[BEGUN] = ALIVE
         for model in range(len(w.aim)):
             look_ahead(w, model, now)
     for _ in range(stretch):
@@ -122,6 +125,8 @@ def simulate(world: World, stretch: int, rules: int | None, upkeep: int | None) 
                 then = min(then, run_submitted[submitted])
             if upkeep is not None:
                 then = min(then, due_at[1])
+                if n[BEGUN] == ALIVE:
+                    then = min(then, max(now, end))
             if rules is not None:
                 then = min(then, happens)
                 if min(then, horizon) > n[COVERED]:
@@ -192,6 +197,11 @@ def simulate(world: World, stretch: int, rules: int | None, upkeep: int | None) 
                     running = n[RUNNING]
                     if more:
                         continue
+                if upkeep is not None and n[BEGUN] == ALIVE and end <= now:
+                    n[BEGUN] = ENDED
+                    n[LAST] = now
+                    n[LEFT] -= 1
+                    continue
                 if upkeep is None or due_at[1] > now:
                     break
                 ready, over = fire(w), 0

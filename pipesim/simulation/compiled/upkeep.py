@@ -12,7 +12,7 @@ from pipesim.lifecycle import decay
 from pipesim.simulation.calendar import LATER, MONDAY
 from pipesim.simulation.compiled.jit import inner
 from pipesim.simulation.compiled.world import CLOSES, COOLDOWN, END, EXHAUSTED, LAST, NOW, OPENS, RELATIVE, SUBMISSIONS, World
-from pipesim.simulation.engine import CODE, GAIN
+from pipesim.simulation.engine import CODE, GAIN, NEVER
 from pipesim.simulation.upkeep import DEPLOYS, NO_VERSION, TRAINS
 
 _PENDING = CODE["PENDING"]
@@ -31,16 +31,17 @@ def settled(w: World, task: int, run: int, passed: bool) -> None:
     """A task is over: that may train a version, make it live, or end a retraining."""
     now = w.n[NOW]
     if passed and w.task_role[task]:
-        model = w.run_model[run]
-        if w.task_role[task] & TRAINS:
+        model, deploys = w.run_model[run], (w.task_role[task] & DEPLOYS) > 0
+        first_trained = (w.task_role[task] & TRAINS) > 0 and w.trained[run] == NEVER
+        if first_trained:
             w.trained[run] = now
-            if w.live[model] == run:  # it was trained on after it had gone live
-                w.live_trained[model] = now
-                look_ahead(w, model, now)
+        if deploys:
+            w.deployed[run] = now
+        is_live = (deploys or first_trained) and w.trained[run] != NEVER and w.deployed[run] != NEVER
         # Of two at one instant the later run counts.
-        if w.task_role[task] & DEPLOYS and not (w.live_since[model] == now and w.live[model] > run):
+        if is_live and not (w.live_since[model] == now and w.live[model] > run):
             w.live[model], w.live_since[model], w.live_trained[model] = run, now, w.trained[run]
-            w.live_performance[model] = w.performance[run]
+            w.live_performance[model], w.wanted[model] = w.performance[run], LATER
             look_ahead(w, model, now)
     if run >= w.upkeep[SUBMISSIONS]:
         for other in range(w.run_tasks[run], w.run_tasks[run + 1]):
@@ -71,18 +72,27 @@ def look_ahead(w: World, model: int, earliest: int) -> None:
                 look = _on_grid(first, w.way_phase[way], w.way_grid[way])
             if look < found and look <= end:
                 found, found_way = look, way
-        if w.upkeep[OPENS] >= 0 and found < LATER:
-            found = _opens(found, MONDAY, _DAY, w.upkeep[OPENS], w.upkeep[CLOSES])
-        if found > end:
-            found = LATER
     w.due_way[model] = found_way
-    _set_due(w, model, found)
+    _be_due(w, model, found)
+
+
+@inner
+def _be_due(w: World, model: int, instant: int) -> None:
+    """Let the model be due at an instant, or as soon as the hours of the day allow it, if that is before the end."""
+    if w.upkeep[OPENS] >= 0 and instant < LATER:
+        instant = _opens(instant, MONDAY, _DAY, w.upkeep[OPENS], w.upkeep[CLOSES])
+    _set_due(w, model, instant if instant <= w.upkeep[END] else LATER)
 
 
 @inner
 def _seen_below(w: World, model: int, way: int, earliest: int) -> int:
-    """The first look at which performance is seen to be too low (`decay.first_seen_below`, of which this is the same)."""
+    """The first look at which performance is seen to be too low.
+
+    It is `decay.first_seen_below`, written out as that calls others, which machine code would not find.
+    """
     margin = max(w.live_performance[model] - w.way_below[way], w.way_drop[way])
+    if margin >= w.live_performance[model]:
+        return LATER  # as nothing is below 0
     since, last, end = w.live_since[model], w.first_shock[model + 1], w.upkeep[END]
     first = _shocks_until(w.shocks, w.first_shock[model], last, since)
     gradual, jump, swing, season = w.gradual[model], w.jump[model], w.swing[model], w.season[model]
@@ -181,7 +191,7 @@ def _may_spend(w: World, model: int, charge: int) -> bool:
     w.postponed[model] += 1
     w.wanted[model] = min(w.wanted[model], now)
     ever = runs > 0 and charge <= hours
-    look_ahead(w, model, MONDAY + (number + 1) * period if ever else LATER)
+    _be_due(w, model, MONDAY + (number + 1) * period if ever else LATER)
     return False
 
 
@@ -192,9 +202,9 @@ def model_key(w: World, run: int, order: int) -> float:
     if model < 0:
         return 0.0
     if w.live[model] == NO_VERSION:
-        return -w.aim[model] if order == GAIN else -np.inf
+        return -np.inf
     if order != GAIN:
-        return float(w.live_trained[model] - now)
+        return float(w.live_trained[model] - w.upkeep[END])
     since, first, last = w.live_since[model], w.first_shock[model], w.first_shock[model + 1]
     struck = _shocks_until(w.shocks, first, last, now) - _shocks_until(w.shocks, first, last, since)
     loss = _lost(now - since, struck, w.gradual[model], w.jump[model], w.swing[model], w.season[model])

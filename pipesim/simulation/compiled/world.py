@@ -17,11 +17,15 @@ PASS, FAIL, OPEN = 1, 2, 3
 #: Places in `World.n`: runs submitted, entries of the heaps of ends and of sleepers, what is left to do, the present and the
 #: last instant, whether the present one is to be gone on with, new attempts, changes of the calendar seen and there, until
 #: when it is there, interruptions and provisions written down, the first free piece, nodes picked, whose key is asked for,
-#: the pool to go on with, the model that has no retrainings left, and whether the models have been looked at yet.
+#: the pool to go on with, the model that has no retrainings left, and how far
+#: the models have got: not looked at yet, alive, or at the end of their time.
 (
     SUBMITTED, RUNNING, SLEEPING, LEFT, NOW, LAST, RESUME, FRESH, SEEN, CHANGES, COVERED, INTERRUPTED, PROVISIONED, PIECE,
     PICKED, ASKED, POOL, EXHAUSTED, BEGUN,
 ) = range(PLACES := 19)  # fmt: skip
+
+#: How far the models have got, in `n[BEGUN]`: they are alive, or at the end of their time.
+ALIVE, ENDED = 1, 2
 
 #: Why the loop comes back: to be called again, for good, for more of the calendar, for room, for a key that is no number, or
 #: because a model needs more retrainings than there are.
@@ -194,7 +198,8 @@ class World(NamedTuple):
     budget_runs: Int64
     budget_hours: Int64
     budget_period: Int64
-    trained: Int64  # when each run has trained its version
+    trained: Int64  # when each run has trained its version,
+    deployed: Int64  # and when it has last deployed it
     live: Int64  # the version of each model that is live,
     live_since: Int64
     live_trained: Int64

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipesim.lifecycle.decay import DAY_US
+from pipesim.simulation.calendar import LATER
 from pipesim.simulation.engine import NEVER, PASSES, Schedule, SimulationInput
 from pipesim.simulation.upkeep import AT_BEGINNING, DEPLOYS, TRAINS, Float64, Int64, Upkeep
 
@@ -60,27 +61,34 @@ def ends_of_tasks(given: SimulationInput, schedule: Schedule) -> Int64:
 
 
 def trained_at(given: SimulationInput, schedule: Schedule) -> Int64:
-    """Return when each run had trained its version, [R]; `NEVER` where it did not."""
+    """Return when each run had first trained its version, [R]; `NEVER` where it did not."""
     upkeep = given.upkeep
     assert upkeep is not None
-    found = np.full(len(given.run_submitted), NEVER, np.int64)
-    of_run = np.repeat(np.arange(len(found)), np.diff(given.run_tasks))
-    trains = (upkeep.task_role & TRAINS) > 0
-    np.maximum.at(found, of_run[trains], ends_of_tasks(given, schedule)[trains])
-    return found
+    ends = ends_of_tasks(given, schedule)
+    of_run = np.repeat(np.arange(len(given.run_submitted)), np.diff(given.run_tasks))
+    trains = ((upkeep.task_role & TRAINS) > 0) & (ends != NEVER)
+    found = np.full(len(given.run_submitted), LATER, np.int64)
+    np.minimum.at(found, of_run[trains], ends[trains])
+    return np.where(found < LATER, found, NEVER)
 
 
 def lives_of(given: SimulationInput, schedule: Schedule) -> Lives:
-    """Return the lives of the versions of a schedule, which is that of runs that took place."""
+    """Return the lives of the versions of a schedule, which is that of runs that took place.
+
+    A version goes live whenever its run deploys it, or first trains it, and has done both.
+    """
     upkeep = given.upkeep
     assert upkeep is not None
     of_run = np.repeat(np.arange(len(given.run_submitted)), np.diff(given.run_tasks))
     ends = ends_of_tasks(given, schedule)
-    deploys = np.flatnonzero(((upkeep.task_role & DEPLOYS) > 0) & (ends != NEVER) & (ends <= upkeep.end))
+    trained = trained_at(given, schedule)[of_run]
+    goes_live = np.maximum(ends, trained)
+    deploys = np.flatnonzero(((upkeep.task_role & DEPLOYS) > 0) & (ends != NEVER) & (trained != NEVER))
+    deploys = deploys[goes_live[deploys] <= upkeep.end]
     there = np.flatnonzero(~np.isnan(upkeep.beginning))
     model = np.concatenate([there, upkeep.run_model[of_run[deploys]]]).astype(np.int64)
     run = np.concatenate([np.full(len(there), AT_BEGINNING), of_run[deploys]]).astype(np.int64)
-    begin = np.concatenate([np.full(len(there), given.run_submitted[0]), ends[deploys]]).astype(np.int64)
+    begin = np.concatenate([np.full(len(there), given.run_submitted[0]), goes_live[deploys]]).astype(np.int64)
     order = np.lexsort((run, begin, model))
     model, run, begin = model[order], run[order], begin[order]
     # Of several at one instant the last run counts.

@@ -19,7 +19,6 @@ from pipesim.simulation.upkeep import AT_BEGINNING, NO_VERSION, Retrainings, Upk
 def took_place(compiled: Compilation, schedule: Schedule) -> tuple[Compilation, Schedule]:
     """Return the runs that were submitted, with the instants at which they were, and what became of them.
 
-    Models live, and the simulation lasts, until the end of the workload at least, whenever the last task has ended.
     In what is returned the run numbers of `Retrainings.replaces` and `Upkeep.retrainings` are those of the runs that are left.
     """
     given, models, retrainings = compiled.given, compiled.models, schedule.retrainings
@@ -51,7 +50,7 @@ def took_place(compiled: Compilation, schedule: Schedule) -> tuple[Compilation, 
         ),
         models=replace(models, versions=models.versions.only(runs, tasks), refused=models.refused[attempts]),
     )
-    return left, replace(_schedule(schedule, kept, tasks, attempts), stopped=max(schedule.stopped, upkeep.end))
+    return left, _schedule(schedule, kept, tasks, attempts)
 
 
 def _numbers(kept: Mask) -> Int64:

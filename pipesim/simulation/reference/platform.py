@@ -95,7 +95,7 @@ class Platform:
         env.process(self.submissions())
         if self.given.calendar is not None:
             env.process(self.calendar())
-        upkeep.watch(self)
+        upkeep.begin(self)
         while (at := env.peek()) <= horizon:
             if at > env.now and not self.left and (self.models is None or self.models.next_due() == LATER):
                 break

@@ -10,7 +10,7 @@ import numpy as np
 from pipesim.lifecycle.decay import DAY_US, first_seen_below, gathered, lost, on_grid, opens, shocks_until
 from pipesim.simulation.calendar import LATER, MONDAY
 from pipesim.simulation.engine import CODE, GAIN, NEVER, PASSES, SimulationInput
-from pipesim.simulation.reference.moment import LOOK
+from pipesim.simulation.reference.moment import CHANGE, LOOK
 from pipesim.simulation.upkeep import AT_BEGINNING, DEPLOYS, NO_VERSION, TRAINS, NoRetrainingsLeftError, Retrainings, Upkeep
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Models:
         self.performance: list[float] = upkeep.performance.tolist()
         self.shocks: list[int] = upkeep.shocks.tolist()
         self.first_shock: list[int] = upkeep.first_shock.tolist()
-        self.trained = [self.origin] * runs
+        self.trained, self.deployed = [NEVER] * runs, [NEVER] * runs
         self.live = [NO_VERSION if p != p else AT_BEGINNING for p in upkeep.beginning.tolist()]
         self.since = [self.origin for _ in models]
         self.live_trained = [self.origin for _ in models]
@@ -48,17 +48,19 @@ class Models:
             self.look_ahead(model, self.origin)
 
     def succeeded(self, task: int, run: int, now: int) -> None:
-        """A task has succeeded: that may be the training of a version, or its deployment."""
+        """A task has succeeded: that may be the training of a version, or its deployment; after both it is live."""
         role, model = self.upkeep.task_role[task], self.run_model[run]
-        if role & TRAINS:
+        first_trained = bool(role & TRAINS) and self.trained[run] == NEVER
+        if first_trained:
             self.trained[run] = now
-            if self.live[model] == run:  # it was trained on after it had gone live
-                self.live_trained[model] = now
-                self.look_ahead(model, now)
-        if not role & DEPLOYS or (self.since[model] == now and self.live[model] > run):
+        if role & DEPLOYS:
+            self.deployed[run] = now
+        if not (role & DEPLOYS or first_trained) or NEVER in (self.trained[run], self.deployed[run]):
+            return
+        if self.since[model] == now and self.live[model] > run:
             return  # of two at one instant the later run counts
         self.live[model], self.since[model], self.live_trained[model] = run, now, self.trained[run]
-        self.live_performance[model] = self.performance[run]
+        self.live_performance[model], self.wanted[model] = self.performance[run], LATER
         self.look_ahead(model, now)
 
     def is_over(self, run: int, now: int) -> None:
@@ -87,10 +89,14 @@ class Models:
             look = self._seen_below(model, way, first) if ways.drifts[way] else on_grid(first, phase, grid)
             if look < self.due[model] and look <= end:
                 self.due[model], self.way[model] = look, way
-        if upkeep.opens >= 0 and self.due[model] < LATER:
-            self.due[model] = opens(self.due[model], MONDAY, int(DAY_US), upkeep.opens, upkeep.closes)
-        if self.due[model] > end:
-            self.due[model] = LATER
+        self.set_due(model, self.due[model])
+
+    def set_due(self, model: int, instant: int) -> None:
+        """Let the model be due at an instant, or as soon as the hours of the day allow it, if that is before the end."""
+        upkeep = self.upkeep
+        if upkeep.opens >= 0 and instant < LATER:
+            instant = opens(instant, MONDAY, int(DAY_US), upkeep.opens, upkeep.closes)
+        self.due[model] = instant if instant <= upkeep.end else LATER
         if self.due[model] < LATER:
             heappush(self.queue, (self.due[model], model))
 
@@ -101,6 +107,8 @@ class Models:
     def _seen_below(self, model: int, way: int, first: int) -> int:
         upkeep, ways, since = self.upkeep, self.upkeep.ways, self.since[model]
         margin = max(self.live_performance[model] - float(ways.below[way]), float(ways.drop[way]))
+        if margin >= self.live_performance[model]:
+            return LATER  # as nothing is below 0
         last = self.first_shock[model + 1]
         begin = shocks_until(self.shocks, self.first_shock[model], last, since)
         gradual, jump, swing = float(upkeep.gradual[model]), float(upkeep.jump[model]), float(upkeep.swing[model])
@@ -154,7 +162,7 @@ class Models:
         self.postponed[model] += 1
         self.wanted[model] = min(self.wanted[model], now)
         ever = runs > 0 and charge <= hours
-        self.look_ahead(model, MONDAY + (number + 1) * period if ever else LATER)
+        self.set_due(model, MONDAY + (number + 1) * period if ever else LATER)
         return False
 
     def key(self, run: int, order: int, now: int) -> float:
@@ -163,9 +171,9 @@ class Models:
         if model < 0:
             return 0.0
         if self.live[model] == NO_VERSION:
-            return -float(self.upkeep.target[model]) if order == GAIN else -float("inf")
+            return -float("inf")
         if order != GAIN:
-            return float(self.live_trained[model] - now)
+            return float(self.live_trained[model] - self.upkeep.end)
         since, upkeep = self.since[model], self.upkeep
         first, last = self.first_shock[model], self.first_shock[model + 1]
         struck = shocks_until(self.shocks, first, last, now) - shocks_until(self.shocks, first, last, since)
@@ -176,6 +184,20 @@ class Models:
     def retrainings(self) -> Retrainings:
         """Return what became of the retrainings, as arrays."""
         return Retrainings.of(self.submitted, self.fired, self.replaces, self.postponed)
+
+
+def begin(platform: Platform) -> None:
+    """See to it that the simulation lasts as long as models live, and that they are looked at."""
+    if platform.models is None:
+        return
+
+    def end(_: object) -> None:
+        platform.left -= 1
+        platform.last = platform.now
+
+    platform.left += 1
+    platform.call(CHANGE, end, max(0, platform.models.upkeep.end - platform.now))
+    watch(platform)
 
 
 def watch(platform: Platform) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -184,3 +185,15 @@ def test_a_replay_takes_the_metrics_that_the_log_tells() -> None:
         "left out, as no metric can have their values, so they are drawn: 1 measurement",
         "left out, as no run is said to have trained them, so nothing is known of them here: 1 model version",
     ]
+
+
+def test_a_version_goes_live_when_it_is_both_trained_and_deployed() -> None:
+    """Here it is deployed first, and of two trainings the first counts; where the training fails there is no version."""
+    order = (("deploy", 600.0), ("train", 3600.0), ("train", 7200.0))
+    known = source(law("m", 0.9), tasks=lambda name, number: order)
+    own = run_of("m", "own", START + DAY, order[:2], outcomes={"train": "FAILED"})
+    result = by_both(together(idle(8), own), scenario({"trigger": {"schedule": {"every_h": 168, "at_h": 48}}}), known)
+    versions = result.trace["models"].sort("version")
+    at = START + 2 * DAY + timedelta(seconds=4200)
+    assert versions["version"].to_list() == ["0", "1"]
+    assert (versions["created_at"][1], versions["deployed_at"][1], versions["retired_at"][0]) == (at, at, at)

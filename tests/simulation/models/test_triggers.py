@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import polars as pl
 import pytest
 
 from tests.simulation.conftest import START
@@ -38,7 +39,8 @@ def test_a_linear_loss_gives_a_known_period() -> None:
         # Trained at 1:00, ten days old at 1:00.
         ({"trigger": {"staleness": {"days": 10}}}, days(10, 21)),
         ({"trigger": {"schedule": {"every_h": 168, "at_h": 26}}}, [1 * DAY + 2 * HOUR + i * 7 * DAY for i in range(5)]),
-        ({"trigger": {"data": {"gb": 14}}}, days(8, 16, 24)),
+        # 14 have come in after exactly 7 days; then after 7 more from 1:00 on, when it was trained.
+        ({"trigger": {"data": {"gb": 14}}}, days(7, 15, 23)),
         ({"trigger": {"data": {"gb": 14}}, "data": {"gb_per_day": 4}}, days(4, 8, 12, 16, 20, 24, 28)),
         # The rate is 2 (1 + d / 10) a day: 14 come in until 10 (sqrt(2.4) - 1) = 5.49; and from 6.04 in 3.7 days.
         ({"trigger": {"data": {"gb": 14}}, "data": {"growth_per_day": 0.1}}, days(6, 10, 14, 17, 20, 23, 26, 28, 30)),
@@ -109,3 +111,20 @@ def test_the_season_brings_performance_back() -> None:
     # At 16 days performance is back, so both hold first on day 26, a day after the loss is exactly .1 again.
     assert fired(by_both(idle(30), scenario({"trigger": stale}), known)) == days(26)
     assert fired(by_both(idle(30), scenario({"trigger": {"drift": {"drop": 0.1}}}), known)) == days(6, 12, 18, 24, 30)
+
+
+def test_what_a_budget_put_off_is_done_later_though_the_condition_has_passed() -> None:
+    """Half a swing of .2 is lost on day 2 and, for the model that is postponed, won back when its turn comes on day 7."""
+    laws = [law(name, 0.9, season_swing=0.2, season_days=7.0) for name in ("a", "b")]
+    strategy = {"trigger": {"any": [{"staleness": {"days": 300}}, {"drift": {"drop": 0.1}}]}, "budgets": [{"runs": 1}]}
+    result = by_both(idle(10), scenario(strategy), source(*laws))
+    # Model a is due again on day 4, but has then not waited as long as b.
+    assert (fired(result, "a"), fired(result, "b")) == (days(2), days(7))
+    assert set(result.trace.pipeline_runs.filter(pl.col("run_id").str.starts_with("retrain-"))["trigger"]) == {"drift"}
+
+
+def test_what_a_budget_put_off_is_not_done_once_another_version_is_live() -> None:
+    laws = [law(name, 0.9, gradual_per_day=0.02) for name in ("a", "b")]
+    work = together(idle(10), run_of("b", "own", START + 6 * DAY + 12 * HOUR))
+    result = by_both(work, scenario({"trigger": {"drift": {"drop": 0.099}}, "budgets": [{"runs": 1}]}), source(*laws))
+    assert (fired(result, "a"), fired(result, "b")) == (days(5, 10), [])
