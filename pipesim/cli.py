@@ -165,10 +165,13 @@ def compare(
     debug: Debug = False,
 ) -> None:
     """Simulate scenarios and compare them, replication by replication; strategies of retraining also by what they cost."""
-    from pipesim.experiments.comparison import check_names
+    from pipesim.experiments.comparison import check_names, unlike
     from pipesim.experiments.comparison import compare as compare_summaries
 
-    check_names([scenario.name for scenario in _load_all(scenarios)], baseline)
+    loaded = _load_all(scenarios)
+    check_names([scenario.name for scenario in loaded], baseline)
+    if keys := unlike(loaded):
+        _say(f"warning: the scenarios differ in {', '.join(keys)}, so what they are compared in may come from that")
     compared = compare_summaries(_simulate(Lake(home), scenarios, engine, replications, workers), baseline)
     _print(compared.as_dict(), as_json, comparison_table(compared))
 

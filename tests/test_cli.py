@@ -359,3 +359,15 @@ def test_what_cannot_be_compared_is_refused_before_anything_runs(
     code, out, err = run("compare", *arguments)
     assert (code, out) == (2, "")
     assert says in err
+
+
+def test_a_comparison_of_different_worlds_says_so(
+    run: Cli, ask: Callable[..., dict[str, Any]], logs: Path, tmp_path: Path
+) -> None:
+    ask("ingest", logs, "--source", "native")
+    files = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
+    for file, days in zip(files, (1, 2), strict=True):
+        platform = "platform: {pools: [{name: p, slots: 9}]}"
+        file.write_text(f"name: {file.stem}\nworkload: {{kind: replay}}\nhorizon_days: {days}\n{platform}\n")
+    code, _, err = run("compare", *files)
+    assert (code, "warning: the scenarios differ in horizon_days" in err) == (0, True), err

@@ -12,7 +12,7 @@ from pipesim.checks.verdict import MOST_ROWS, Figure, Verdict
 from pipesim.errors import RequestError
 from pipesim.experiments.replications import model_source, workload
 from pipesim.lake import Lake
-from pipesim.simulation import Scenario
+from pipesim.simulation import ModelSource, Scenario
 from pipesim.simulation.describe import count
 from pipesim.simulation.models.fleet import submitted_with
 from pipesim.trace import Trace
@@ -81,7 +81,7 @@ def _load(lake: Lake, runs: Sequence[tuple[str, int]], *, with_input: bool = Fal
         given = drawn[0] if drawn is not None and drawn[1] == manifest["workload"] else None
         trace = lake.load_simulated(name, number)
         if given is not None and scenario.lifecycle is not None:
-            models = model_source(lake, scenario, number)
+            models = _models(lake, scenario, number)
             known = models is not None and models[1] == manifest["lifecycle"]
             given = submitted_with(given, scenario.lifecycle, models[0], trace) if models and known else None
         yield Simulated(scenario, number, trace, given)
@@ -92,6 +92,14 @@ def _draw(lake: Lake, scenario: Scenario, replication: int) -> tuple[Trace, obje
     try:
         return workload(lake, scenario, replication)
     except RequestError:  # the model or the log is gone
+        return None
+
+
+def _models(lake: Lake, scenario: Scenario, replication: int) -> tuple[ModelSource, object] | None:
+    """Return what is known of models now, and what that is made from; None where there is nothing to make it from."""
+    try:
+        return model_source(lake, scenario, replication)
+    except RequestError:  # the model is gone
         return None
 
 

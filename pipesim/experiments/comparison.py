@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipesim.errors import RequestError
-from pipesim.simulation import RunSummary
+from pipesim.simulation import RunSummary, Scenario
 
 #: What is compared, where all scenarios have it: the figure, its unit, and what is told of it.
 METRICS = {
@@ -33,7 +33,7 @@ METRICS = {
     "user_mean_wait_s": ("seconds", "mean wait of users' work"),
 }
 #: What strategies spend: the first of these that all of them tell.
-_SPENT = ("retraining_cost", "retraining_gpu_hours")
+_SPENT = ("retraining_cost", "retraining_gpu_hours", "retrainings")
 _CONFIDENCE = 0.95
 
 
@@ -106,7 +106,7 @@ class Strategy:
         spent: What its retraining costs in the simulated time, in `unit`.
         spent_low: The ends of its interval.
         spent_high: Likewise.
-        unit: money, or GPU x hours where a scenario gives no rates.
+        unit: money; GPU x hours where a scenario gives no rates, or retrainings where none holds a GPU.
         carbon_kg: What that causes; None where a scenario does not say how much a kilowatt-hour does.
         gain_points: Hundredths of performance gained on the baseline, replication by replication.
         gain_low: The ends of its interval.
@@ -138,7 +138,7 @@ class Comparison:
     Args:
         baseline: Its name.
         differences: By scenario as given, then by metric.
-        frontier: The strategies, the cheapest first; empty where fewer than two scenarios have a lifecycle.
+        frontier: The strategies, the cheapest first, by the replications that all of them have; empty where there are not two.
     """
 
     baseline: str
@@ -188,6 +188,17 @@ def check_names(names: Sequence[str], baseline: str | None) -> None:
         raise RequestError(f"no scenario is called {baseline!r}", where="--baseline", remedy=f"choose from: {', '.join(names)}")
 
 
+def unlike(scenarios: Sequence[Scenario]) -> list[str]:
+    """Return the keys in which scenarios differ though they make the world, not a strategy: differences may come from them."""
+    of_all = ("workload", "horizon_days", "warmup_days")
+    of_models = ("decay", "data", "objective")
+    with_models = [scenario.lifecycle for scenario in scenarios if scenario.lifecycle is not None]
+    found = [name for name in of_all if any(getattr(s, name) != getattr(scenarios[0], name) for s in scenarios)]
+    return found + [
+        f"lifecycle.{name}" for name in of_models if any(getattr(m, name) != getattr(with_models[0], name) for m in with_models)
+    ]
+
+
 def _values(runs: dict[int, dict[str, Any]], metric: str) -> dict[int, float]:
     return {number: run[metric] for number, run in runs.items() if run.get(metric) is not None}
 
@@ -219,7 +230,11 @@ def _frontier(figures: dict[str, dict[int, dict[str, Any]]], base: str) -> tuple
     told = {name: runs for name, runs in figures.items() if _values(runs, "mean_performance")}
     if len(told) < 2:
         return ()
-    spent_by = next(metric for metric in _SPENT if all(_values(runs, metric) for runs in told.values()))
+    common = set.intersection(*(set(runs) for runs in told.values()))
+    told = {name: {number: runs[number] for number in sorted(common)} for name, runs in told.items()}
+    if not all(_values(runs, "mean_performance") for runs in told.values()):
+        return ()
+    spent_by = next((metric for metric in _SPENT if _spend(told, metric)), _SPENT[-1])
     performance = {name: Interval.of([*_values(runs, "mean_performance").values()]) for name, runs in told.items()}
     spent = {name: Interval.of([*_values(runs, spent_by).values()]) for name, runs in told.items()}
     names = sorted(told, key=lambda name: (spent[name].mean, -(performance[name].mean or 0.0), name))
@@ -255,6 +270,12 @@ def _frontier(figures: dict[str, dict[int, dict[str, Any]]], base: str) -> tuple
             )
         )
     return tuple(found)
+
+
+def _spend(told: dict[str, dict[int, dict[str, Any]]], metric: str) -> bool:
+    """Whether all strategies tell what they spend by this measure, and not all of them nothing."""
+    spent = [_values(runs, metric) for runs in told.values()]
+    return all(spent) and any(value > 0 for values in spent for value in values.values())
 
 
 def efficient_points(points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

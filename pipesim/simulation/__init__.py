@@ -80,7 +80,7 @@ def simulate(
             raise _stopped(error, compiled, scenario) from error
         except NoRetrainingsLeftError as more:
             assert compiled.models is not None
-            room = room_for_more(compiled.models.room, compiled.models.span, more)
+            room = room_for_more(compiled.models.room, more)
         engine_seconds += time.perf_counter() - loop_began
         compiled = compile_scenario(trace, scenario, replication=replication, history=history, source=source, room=room)
     engine_seconds += time.perf_counter() - loop_began

@@ -16,11 +16,13 @@ class Held:
     """The stretches of time in which attempts held their demand, S in all; one that was interrupted has several.
 
     Args:
+        attempt: [S] By whom.
         demand_class: [S] What was held, and where.
         start: [S] From when on.
         end: [S] Until when: the end of the simulation where that came first.
     """
 
+    attempt: Int64
     demand_class: Int32
     start: Int64
     end: Int64
@@ -98,7 +100,7 @@ def held(given: SimulationInput, schedule: Schedule, mine: npt.NDArray[np.bool_]
     also = counts[cut.attempt]
     attempt = np.concatenate([ran, cut.attempt[also]])
     start = np.concatenate([schedule.started[ran], cut.started[also]])
-    return Held(given.attempt_class[attempt], start, np.concatenate([end, cut.ended[also]]))
+    return Held(attempt, given.attempt_class[attempt], start, np.concatenate([end, cut.ended[also]]))
 
 
 def _lasts(given: SimulationInput, held: Held, since: int) -> Int64:

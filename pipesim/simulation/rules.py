@@ -11,6 +11,7 @@ from pipesim.simulation.engine import CONSERVATIVE, EASY, GREEDY, NONE, Int64, R
 from pipesim.simulation.own_order import load_own_order
 from pipesim.simulation.policies import ORDERS, looks_at
 from pipesim.simulation.scenario import Policy, Scenario
+from pipesim.simulation.scenario.lifecycle import Data
 from pipesim.simulation.scenario.policy import Retries, own_policy
 
 BACKFILLS = {"none": NONE, "greedy": GREEDY, "easy": EASY, "conservative": CONSERVATIVE}
@@ -58,7 +59,21 @@ def without_effect(scenario: Scenario) -> list[str]:
         and policy.backfill not in ("easy", "conservative")
         and policy.estimates.kind != "oracle",
     }
-    return [key for key, nothing_looks in unused.items() if nothing_looks]
+    return [*(key for key, nothing_looks in unused.items() if nothing_looks), *_of_lifecycle(scenario)]
+
+
+def _of_lifecycle(scenario: Scenario) -> list[str]:
+    """Return the keys of a lifecycle that say something at which nothing looks."""
+    lifecycle, policy = scenario.lifecycle, scenario.policy
+    if lifecycle is None:
+        return []
+    ways = [] if lifecycle.trigger is None else lifecycle.trigger.ways()
+    never, given = not ways, lifecycle.model_fields_set
+    by_priority = policy.preemption or policy.order == "priority" or policy.order not in ORDERS
+    unused = dict.fromkeys(("cooldown_h", "hours", "budgets"), never)
+    unused["priority"] = never or not (by_priority or lifecycle.priority == 0)
+    unused["data"] = not any(isinstance(part, Data) for way in ways for part in way)
+    return [f"lifecycle.{name}" for name, nothing_looks in unused.items() if nothing_looks and name in given]
 
 
 def _own_order(order: str, rows: pl.DataFrame) -> Callable[[Waiting], float] | None:

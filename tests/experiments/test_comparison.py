@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pipesim.errors import RequestError
-from pipesim.experiments.comparison import Interval, compare, efficient_points
+from pipesim.experiments.comparison import Interval, compare, efficient_points, unlike
 from pipesim.printing import comparison_table
-from pipesim.simulation import RunSummary
+from pipesim.simulation import RunSummary, Scenario
 from pipesim.simulation.models.figures import LifecycleFigures
 
 BLANK = RunSummary(
@@ -137,3 +137,26 @@ def test_an_interval_is_students(values: list[float]) -> None:
     assert found.low == pytest.approx(np.mean(values) - half, abs=1e-6)
     assert found.high == pytest.approx(np.mean(values) + half, abs=1e-6)
     assert Interval.of([]) == Interval(None, None, None)
+
+
+def test_strategies_are_compared_by_the_replications_that_all_have() -> None:
+    """The second replication of a, which b lacks, would make it the better one."""
+    found = compare([*strategy("a", (0.7, 1.0), (0.9, 1.0)), *strategy("b", (0.8, 2.0))]).frontier
+    assert [(one.scenario, one.performance) for one in found] == [("a", 0.7), ("b", 0.8)]
+    assert compare([*strategy("a", (0.7, 1.0)), *strategy("b", (0.8, 2.0), (0.8, 2.0))[1:]]).frontier == ()
+
+
+def test_without_gpus_strategies_are_compared_by_how_often_they_retrain() -> None:
+    none = {"retraining_gpu_hours": 0.0}
+    found = compare([*strategy("a", (0.7, None), retrainings=0, **none), *strategy("b", (0.8, None), **none)]).frontier
+    assert [(one.scenario, one.spent, one.unit) for one in found] == [("a", 0.0, "count"), ("b", 2.0, "count")]
+
+
+def test_worlds_that_differ_are_named() -> None:
+    def scenario(name: str, **more: Any) -> Scenario:
+        return Scenario(name=name, platform={"pools": [{"name": "all", "slots": 1}]}, **more)
+
+    alike = [scenario("a", lifecycle={"trigger": "none"}), scenario("b", lifecycle={"gate": 0.5}), scenario("c")]
+    assert unlike(alike) == []
+    other = scenario("d", horizon_days=3.0, lifecycle={"decay": {"gradual_per_day": 0.1}})
+    assert unlike([*alike, other]) == ["horizon_days", "lifecycle.decay"]

@@ -10,7 +10,7 @@ import polars as pl
 
 from pipesim.errors import EmptyTraceError
 from pipesim.lifecycle import ModelLaw
-from pipesim.simulation.engine import CODE, DIMENSIONS, PASSES, Int64, SimulationInput
+from pipesim.simulation.engine import CODE, PASSES, Float64, Int64, SimulationInput
 from pipesim.simulation.graph import Graph
 from pipesim.simulation.models.doubts import doubts
 from pipesim.simulation.models.fleet import Fleet, ModelSource, fleet_of
@@ -21,8 +21,6 @@ from pipesim.simulation.rows import Rows, rows_of
 from pipesim.simulation.scenario import Scenario
 from pipesim.simulation.scenario.lifecycle import Lifecycle
 from pipesim.trace import Trace
-
-_GPUS = list(DIMENSIONS).index("gpus")
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,7 @@ class Prepared:
     fleet: Fleet
     laws: Sequence[ModelLaw]
     span: Span
+    whole: Span
     room: Int64
     rows: Rows
     submissions: int
@@ -81,7 +80,7 @@ class Prepared:
             self.fleet, self.lifecycle, runs, attempts, graph, rounds=rounds, seed=seed, replication=replication
         )
         outcome = given.attempt_outcome.copy()
-        refused = versions.refused[attempts["task"].to_numpy()] & np.isin(outcome, PASSES)
+        refused = versions.refused[attempts["task"].to_numpy()] & np.isin(outcome, PASSES) & (given.attempt_class >= 0)
         outcome[refused] = CODE["FAILED"]
         upkeep = upkeep_of(
             self.fleet,
@@ -89,14 +88,14 @@ class Prepared:
             self.laws,
             versions,
             submissions=self.submissions,
-            charge=_charge(given, attempts["run"].to_numpy()),
+            charge=_charge(given, attempts),
             span=self.span,
+            whole=self.whole,
             seed=seed,
             replication=replication,
             relative_keys=self.scenario.policy.order == "edf",
         )
-        evaluations = attempts.filter(attempts["task_type"] == "evaluate", attempts["task"].is_first_distinct())["task"]
-        found = doubts(self.lifecycle, self.laws, upkeep, self.span, versions.refused[evaluations.to_numpy()])
+        found = doubts(self.lifecycle, self.laws, upkeep, self.span, versions)
         warnings = (*self.fleet.warnings, *versions.warnings, *found)
         words = words_of(self.lifecycle)
         models = Models(self.fleet, self.laws, self.span, self.room, versions, words, refused, warnings)
@@ -117,26 +116,33 @@ def prepare(trace: Trace, scenario: Scenario, lifecycle: Lifecycle, source: Mode
         )
     rows = rows_of(fleet.workload, scenario)
     laws = laws_of(fleet, lifecycle)
-    span = _span(trace, rows)
+    whole = _whole(trace)
+    span = Span(int(rows.runs["submitted_at"].to_physical()[0]), min(whole.end, rows.horizon))
     if room is None:
         room = first_room(fleet, lifecycle, laws, span)
     words = set(words_of(lifecycle))
     retrainings = fleet.retrainings(room, lifecycle.priority, words.pop() if len(words) == 1 else None)
     submissions = rows.runs.height
-    return Prepared(scenario, lifecycle, fleet, laws, span, room, rows.with_retrainings(retrainings, scenario), submissions)
+    return Prepared(
+        scenario, lifecycle, fleet, laws, span, whole, room, rows.with_retrainings(retrainings, scenario), submissions
+    )
 
 
-def _span(trace: Trace, rows: Rows) -> Span:
-    submitted = rows.runs["submitted_at"].to_physical()
-    seen = trace.pipeline_runs["observed_until"].to_physical().max()
-    last = max(int(submitted[-1]), int(seen) if isinstance(seen, int) else 0)
-    return Span(int(submitted[0]), min(last, rows.horizon))
+def _whole(trace: Trace) -> Span:
+    """Return the time of the whole workload, whatever a scenario makes of it, so that scenarios share the shocks in it."""
+    submitted, seen = (trace.pipeline_runs[name].to_physical() for name in ("submitted_at", "observed_until"))
+    first, *last = (column for column in (submitted.min(), submitted.max(), seen.max()) if isinstance(column, int))
+    return Span(first, max(last))
 
 
-def _charge(given: SimulationInput, run: Int64) -> Int64:
+def gpus_of(attempts: pl.DataFrame) -> Float64:
+    """Return how many GPUs each attempt asks for, [A], whether its pool limits them or not."""
+    return attempts["gpus"].fill_null(0.0).cast(pl.Float64).to_numpy()
+
+
+def _charge(given: SimulationInput, attempts: pl.DataFrame) -> Int64:
     """Return the GPU-milliseconds that the attempts of each run hold if nothing interrupts them, [R]."""
-    held = given.attempt_class >= 0
-    gpus = np.where(held, given.class_demand[given.attempt_class, _GPUS], 0)
+    thousandths = np.where(given.attempt_class >= 0, np.rint(1000 * gpus_of(attempts)), 0).astype(np.int64)
     charge = np.zeros(len(given.run_submitted), np.int64)
-    np.add.at(charge, run, given.attempt_hold // 1000 * gpus // 1000)
+    np.add.at(charge, attempts["run"].to_numpy(), given.attempt_hold // 1000 * thousandths // 1000)
     return charge

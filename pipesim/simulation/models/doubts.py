@@ -9,7 +9,7 @@ import numpy as np
 from pipesim.lifecycle import ModelLaw
 from pipesim.simulation.describe import count
 from pipesim.simulation.models.plan import Span, words_of
-from pipesim.simulation.placement import Mask
+from pipesim.simulation.models.versions import Versions
 from pipesim.simulation.scenario.lifecycle import Lifecycle
 from pipesim.simulation.upkeep import Upkeep
 
@@ -17,7 +17,7 @@ from pipesim.simulation.upkeep import Upkeep
 _UNLUCKY = 3.0
 
 
-def doubts(lifecycle: Lifecycle, laws: Sequence[ModelLaw], upkeep: Upkeep, span: Span, refused: Mask) -> Iterator[str]:
+def doubts(lifecycle: Lifecycle, laws: Sequence[ModelLaw], upkeep: Upkeep, span: Span, versions: Versions) -> Iterator[str]:
     """Yield what of a lifecycle is always so, or never, each with its figure.
 
     Args:
@@ -25,15 +25,20 @@ def doubts(lifecycle: Lifecycle, laws: Sequence[ModelLaw], upkeep: Upkeep, span:
         laws: [M] The models' laws.
         upkeep: What the engine is told.
         span: From when until when models live.
-        refused: Of each evaluation, whether it finds too little.
+        versions: What the versions of all runs are worth.
     """
     yield from _thresholds(lifecycle, laws, upkeep, span)
     if lifecycle.trigger is not None and lifecycle.cooldown_h > 24 * span.days:
         text = f"{lifecycle.cooldown_h:g} h is longer than the {24 * span.days:.0f} h that are simulated"
         yield f"lifecycle.cooldown_h: {text}, so each model is trained again once at most"
-    if len(refused) and refused.all():
+    evaluations = int(versions.judged.sum())
+    if lifecycle.gate is not None and not evaluations:
+        yield "lifecycle.gate: without effect, as no run evaluates the model that it trains"
+    elif evaluations and versions.refused[versions.judged].all():
         text = f"every evaluation finds less than {lifecycle.gate:g}, so no version gets past it"
-        yield f"lifecycle.gate: {text}: {count(len(refused), 'evaluation')}"
+        yield f"lifecycle.gate: {text}: {count(evaluations, 'evaluation')}"
+    if lifecycle.pruning_level is not None and not versions.compresses:
+        yield "lifecycle.pruning_level: without effect, as no run compresses the model that it trains"
     yield from _budgets(lifecycle, laws, upkeep)
 
 
@@ -60,8 +65,8 @@ def _budgets(lifecycle: Lifecycle, laws: Sequence[ModelLaw], upkeep: Upkeep) -> 
     limit = np.append(upkeep.budgets.hours, np.iinfo(np.int64).max)[upkeep.budget[owner]]  # the last stands for no budget
     dear = upkeep.charge > limit
     if dear.any():
-        text = "never submitted, as they hold more GPU-hours than there are in a whole budget"
-        yield f"lifecycle.budgets: {text}: {count(int(dear.sum()), 'retraining')} of {len(dear):,}"
+        text = "never submitted, nor any later one of their models, as they hold more GPU-hours than a whole budget"
+        yield f"lifecycle.budgets: {text}: {count(int(dear.sum()), 'retraining')} of the {len(dear):,} kept ready"
     tenants = {law.tenant for law in laws}
     strange = [str(part.tenant) for part in lifecycle.budgets if part.tenant is not None and part.tenant not in tenants]
     if strange:

@@ -10,13 +10,12 @@ import numpy as np
 from pipesim.simulation.areas import Usage
 from pipesim.simulation.compilation import Compilation
 from pipesim.simulation.costs import bill
-from pipesim.simulation.engine import DIMENSIONS, NEVER, Float64, Int64, Schedule
+from pipesim.simulation.engine import NEVER, Float64, Int64, Schedule
+from pipesim.simulation.models.building import gpus_of
 from pipesim.simulation.models.lives import lives_of, measure, trained_at
 from pipesim.simulation.placement import Mask
 from pipesim.simulation.scenario import Scenario
 from pipesim.simulation.scenario.platform import Cost
-
-_GPUS = list(DIMENSIONS).index("gpus")
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class LifecycleFigures:
         retrainings_postponed: How often one of them had to wait for the next period of its budget.
         mean_performance: Mean over the time in which models had a live version, each model alike.
         below_objective: The part of that time in which performance was below the objective; None without one.
-        retraining_gpu_hours: GPU-hours that retrainings held.
+        retraining_gpu_hours: GPU-hours of what retrainings asked for while they ran, also in pools that do not limit GPUs.
         retraining_cost: What they cost, at what their pools cost while they are provisioned and held; None without rates.
         retraining_energy_kwh: Energy, likewise.
         retraining_carbon_kg: What that caused; None where the scenario does not say what a kilowatt-hour causes.
@@ -78,24 +77,24 @@ def lifecycle_figures(compiled: Compilation, schedule: Schedule, scenario: Scena
         retrainings_postponed=int(retrainings.postponed.sum()),
         mean_performance=float(found.area.sum()) / live_s if live_s else None,
         below_objective=float(found.below_s.sum()) / live_s if live_s and lifecycle.objective is not None else None,
-        **_spent(usage.of_attempts(schedule, mine), scenario),
+        **_spent(usage.of_attempts(schedule, mine), compiled, scenario),
         user_mean_wait_s=_mean_wait(schedule, ~mine, since),
         retraining_mean_wait_s=_mean_wait(schedule, mine, since),
     )
 
 
-def _spent(usage: Usage, scenario: Scenario) -> dict[str, Any]:
+def _spent(usage: Usage, compiled: Compilation, scenario: Scenario) -> dict[str, Any]:
     """Return what a part of the work held and cost: what is provisioned is charged to whom holds it."""
-    given, platform = usage.given, scenario.platform
-    gpu_us = sum(int(lasts) * int(gpus) for lasts, gpus in zip(usage.lasts, given.class_demand[:, _GPUS], strict=True))
+    held, platform = usage.held, scenario.platform
+    hours = np.maximum(held.end - np.maximum(held.start, usage.since), 0) / 3_600_000_000
     bills = []
     for number, pool in enumerate(platform.pools):
         if pool.cost is not None:
             rates = pool.cost
-            held = Cost(per_used_h=rates.per_h + rates.per_used_h, kwh_per_used_h=rates.kwh_per_h + rates.kwh_per_used_h)
-            bills.append(bill(usage, number, held, platform.carbon))
+            all_of_it = Cost(per_used_h=rates.per_h + rates.per_used_h, kwh_per_used_h=rates.kwh_per_h + rates.kwh_per_used_h)
+            bills.append(bill(usage, number, all_of_it, platform.carbon))
     return {
-        "retraining_gpu_hours": gpu_us / 1000 / 3_600_000_000,
+        "retraining_gpu_hours": float(hours @ gpus_of(compiled.attempts)[held.attempt]),
         "retraining_cost": sum(b.cost for b in bills) if bills else None,
         "retraining_energy_kwh": sum(b.energy_kwh for b in bills) if bills else None,
         "retraining_carbon_kg": sum(b.carbon_kg or 0.0 for b in bills) if bills and platform.carbon else None,

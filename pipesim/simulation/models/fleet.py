@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Literal
 
 import polars as pl
 
@@ -15,6 +17,10 @@ from pipesim.simulation.scenario.lifecycle import Lifecycle
 from pipesim.simulation.upkeep import Int64
 from pipesim.trace import Trace
 
+#: The tables with rows of runs.
+_OF_RUNS = ("pipeline_runs", "task_runs", "task_edges")
+#: How the names of the runs begin that are drawn as retrainings.
+RETRAINING = "retrain-"
 #: More retrainings than this are not kept ready: at some 10 KB each it is memory that would run out.
 MOST_RETRAININGS = 5_000_000
 
@@ -70,6 +76,24 @@ class Fleet:
             schema={"pipeline_name": pl.String, "model": pl.Int32},
         )
 
+    def retraining(self, number: int) -> Trace:
+        """Return the k-th retraining of every pipeline, under names that no run of the workload has."""
+        drawn = self.source.retraining(number)
+        if self._free == RETRAINING:
+            return drawn
+        named = pl.col("run_id").str.replace(RETRAINING, self._free, literal=True)
+        frames = {name: drawn[name].with_columns(named) for name in _OF_RUNS}
+        return replace(drawn, frames={**drawn.frames, **frames})
+
+    @cached_property
+    def _free(self) -> str:
+        """How the names of retrainings begin: logs may hold some that were simulated before."""
+        taken = self.everything.pipeline_runs["run_id"].filter(
+            self.everything.pipeline_runs["run_id"].str.starts_with(RETRAINING)
+        )
+        prefixes = (RETRAINING if number == 1 else f"{RETRAINING}{number}-" for number in itertools.count(1))
+        return next(prefix for prefix in prefixes if not taken.str.starts_with(prefix).any())
+
     def retrainings(self, room: Int64, priority: int, trigger: str | None) -> Trace:
         """Return the first so many retrainings of each model, by their numbers, then in the order of their pipelines.
 
@@ -81,20 +105,21 @@ class Fleet:
         Raises:
             RequestError: If there are more than can be kept.
         """
-        if room.sum() > MOST_RETRAININGS:
+        most = int(room.max(initial=0))
+        if most * len(self.names) > MOST_RETRAININGS:
+            text = f"they may fire {most:,} times for one of {count(len(self.names), 'model')}"
             raise RequestError(
-                f"the triggers may fire {int(room.sum()):,} times; {MOST_RETRAININGS:,} is the most",
+                f"{text}, and {MOST_RETRAININGS:,} retrainings is the most that is kept ready",
                 where="lifecycle.trigger",
                 remedy="raise `cooldown_h`, or let the triggers fire less often",
             )
         parts = []
         wanted = self.numbers.with_columns(room=pl.Series(room)).select("pipeline_name", "room")
-        for number in range(int(room.max(initial=0))):
-            drawn = self.source.retraining(number)
+        for number in range(most):
+            drawn = self.retraining(number)
             kept = drawn.pipeline_runs.join(wanted.filter(pl.col("room") > number), on="pipeline_name", how="semi")
             parts.append(_only(drawn, kept["run_id"]))
-        tables = ("pipeline_runs", "task_runs", "task_edges")
-        frames = {name: pl.concat([part[name] for part in parts]) for name in tables} if parts else {}
+        frames = {name: pl.concat([part[name] for part in parts]) for name in _OF_RUNS} if parts else {}
         if parts:
             marks = {"priority": pl.lit(priority, pl.Int64), "trigger": pl.lit(trigger, pl.String)}
             frames["pipeline_runs"] = frames["pipeline_runs"].with_columns(submitted_at=None, **marks)
@@ -131,11 +156,10 @@ def fleet_of(trace: Trace, lifecycle: Lifecycle, source: ModelSource | None) -> 
     if unable and lifecycle.trigger is not None:
         text = "never trained again, as the workload model does not know their pipelines"
         warnings.append(f"{text} ({', '.join(unable[:3])}): {count(len(unable), 'model')}")
-    left = trace.pipeline_runs.filter(~pl.col("run_id").is_in(replaced.implode()))["run_id"]
     return Fleet(
         names=tuple(owners),
         source=source,
-        workload=_only(trace, left) if len(replaced) else trace,
+        workload=_only(trace, replaced, how="anti") if len(replaced) else trace,
         everything=trace,
         can_retrain=tuple(name in retrained for name in owners),
         replaced=len(replaced),
@@ -157,7 +181,7 @@ def submitted_with(trace: Trace, lifecycle: Lifecycle, source: ModelSource, simu
     parts = [fleet.workload]
     number, missing = 0, came_out
     while missing.height:
-        drawn = source.retraining(number)
+        drawn = fleet.retraining(number)
         mine = drawn.pipeline_runs.join(missing, on="run_id", how="semi")["run_id"]
         if mine.is_empty():
             break  # what is left was never drawn, and so is said to be invented
@@ -166,8 +190,7 @@ def submitted_with(trace: Trace, lifecycle: Lifecycle, source: ModelSource, simu
         parts.append(replace(part, frames={**part.frames, "pipeline_runs": told}))
         missing = missing.filter(~pl.col("run_id").is_in(mine.implode()))
         number += 1
-    tables = ("pipeline_runs", "task_runs", "task_edges")
-    frames = {name: pl.concat([part[name] for part in parts]) for name in tables}
+    frames = {name: pl.concat([part[name] for part in parts]) for name in _OF_RUNS}
     return replace(trace, frames={**trace.frames, **frames})
 
 
@@ -190,9 +213,8 @@ def _replaced(trace: Trace, lifecycle: Lifecycle, owners: list[str]) -> pl.Serie
     return train.filter(pl.col("trigger").is_in(list(lifecycle.replaces)), pl.col("pipeline_name").is_in(owners))["run_id"]
 
 
-def _only(trace: Trace, run_ids: pl.Series) -> Trace:
-    """Return some of the runs of a trace."""
-    kept = run_ids.to_frame("run_id")
-    tables = ("pipeline_runs", "task_runs", "task_edges")
-    frames = {name: trace[name].join(kept, on="run_id", how="semi", maintain_order="left") for name in tables}
+def _only(trace: Trace, run_ids: pl.Series, how: Literal["semi", "anti"] = "semi") -> Trace:
+    """Return these runs of a trace, or all rows but theirs."""
+    named = run_ids.to_frame("run_id")
+    frames = {name: trace[name].join(named, on="run_id", how=how, maintain_order="left") for name in _OF_RUNS}
     return replace(trace, frames={**trace.frames, **frames})

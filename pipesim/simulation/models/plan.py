@@ -107,12 +107,11 @@ def first_room(fleet: Fleet, lifecycle: Lifecycle, laws: Sequence[ModelLaw], spa
     return np.where(np.array(fleet.can_retrain) & (len(ways.grid) > 0), room, 0)
 
 
-def room_for_more(room: Int64, span: Span, left: NoRetrainingsLeftError) -> Int64:
-    """Return room for more retrainings, [M], when that of a model is used up: for as many as there will be if it goes on so."""
-    passed = max(1, left.instant - span.begin) / max(1, span.end - span.begin)
-    more = np.where(room > 0, np.ceil(1.2 * left.used / passed), 0).astype(np.int64)
-    more[left.model] = max(more[left.model], left.used[left.model] + left.used[left.model] // 2 + 2)
-    return np.maximum(room, more)
+def room_for_more(room: Int64, left: NoRetrainingsLeftError) -> Int64:
+    """Return room for more retrainings, [M], when that of a model is used up: twice as much of it, and some for others."""
+    more = np.where(2 * left.used > room, room + room // 2 + 1, room)
+    more[left.model] = 2 * room[left.model] + 2
+    return more
 
 
 def _cycle_days(lifecycle: Lifecycle, ways: Ways, law: ModelLaw, performance: float) -> float:
@@ -156,6 +155,7 @@ def upkeep_of(
     submissions: int,
     charge: Int64,
     span: Span,
+    whole: Span,
     seed: int,
     replication: int,
     relative_keys: bool,
@@ -170,11 +170,12 @@ def upkeep_of(
         submissions: How many runs are submitted by themselves.
         charge: [R] The GPU-milliseconds that each run holds.
         span: From when until when models live.
+        whole: The time of the whole workload, in which shocks come.
         seed: The root seed.
         replication: The number of the replication.
         relative_keys: Whether the order keys of retrainings count from their submission.
     """
-    shocks, first_shock = shocks_of(fleet, laws, span, seed, replication)
+    shocks, first_shock = shocks_of(fleet, laws, whole, seed, replication)
     retrainings = np.arange(submissions, len(versions.model))
     retrainings = retrainings[np.argsort(versions.model[retrainings], kind="stable")]
     budget, budgets = _budgets(lifecycle, laws)

@@ -32,7 +32,9 @@ class Versions:
         trained: [R, 5] Its metrics after training, NaN of runs that train none,
         live: [R, 5] and as it goes live.
         role: [T] `TRAINS` and `DEPLOYS`.
+        judged: [T] Whether a task is an evaluation of a version.
         refused: [T] Whether it is an evaluation that finds too little.
+        compresses: Whether any run compresses a version, before it is deployed or evaluated.
         beginning: [M, 5] The metrics of the version that is live at the beginning.
         target: [M] The performance that a new version is expected to have.
         warnings: What the log says of metrics that cannot be.
@@ -42,7 +44,9 @@ class Versions:
     trained: Floats
     live: Floats
     role: Int8
+    judged: npt.NDArray[np.bool_]
     refused: npt.NDArray[np.bool_]
+    compresses: bool
     beginning: Floats
     target: Floats
     warnings: tuple[str, ...]
@@ -55,6 +59,7 @@ class Versions:
             trained=self.trained[runs],
             live=self.live[runs],
             role=self.role[tasks],
+            judged=self.judged[tasks],
             refused=self.refused[tasks],
         )
 
@@ -102,16 +107,18 @@ def versions_of(
 
     evaluates = np.flatnonzero((kind == "evaluate").fill_null(False).to_numpy() & (model[run] >= 0) & (bits & _TRAINED > 0))
     found = effects.optimise(trained[run[evaluates]], *_optimised(bits[evaluates], level[run[evaluates]]))
-    refused = np.zeros(len(run), np.bool_)
+    refused, judged = np.zeros(len(run), np.bool_), np.zeros(len(run), np.bool_)
+    judged[evaluates] = True
     refused[evaluates] = found[:, PERFORMANCE] < (lifecycle.gate or 0.0)
 
     final = np.zeros(runs.height, np.int8)  # what the last deployment of a run takes over
     deploys = np.flatnonzero(role & DEPLOYS)
     final[run[deploys]] = bits[deploys] if lifecycle.live_after == "deploy" else 0
     live = effects.optimise(trained, *_optimised(final, level))
+    compresses = bool((final & _COMPRESSED).any() or (bits[evaluates] & _COMPRESSED).any())
     live = np.where(np.isnan(changed) | (model < 0)[:, None], live, changed)
     beginning, target = _of_models(fleet, model, final, level, seed, replication)
-    return Versions(model, trained, live, role, refused, beginning, target, warnings)
+    return Versions(model, trained, live, role, judged, refused, compresses, beginning, target, warnings)
 
 
 def _inherited(graph: Graph, kind: pl.Series) -> Int8:
@@ -140,13 +147,13 @@ def _optimised(bits: Int8, level: Floats) -> tuple[Floats, npt.NDArray[np.bool_]
 def _draw(fleet: Fleet, runs: pl.DataFrame, model: Int32, rounds: int, seed: int, replication: int) -> tuple[Floats, Floats]:
     """Draw metrics after training, [R, 5], and pruning levels, [R].
 
-    Numbers go by the place of a run in the whole workload, and by that of a pipeline among its n-th retrainings, so that
-    scenarios that leave out some runs, or retrain more, share those that they have.
+    Numbers go by the place of a run among the names of all runs of the workload, and by that of a pipeline among its n-th
+    retrainings, so that scenarios that leave out some runs, or retrain more, share those that they have.
     """
     laws = fleet.source.laws
-    drawn = [_numbers(fleet.everything.pipeline_runs["run_id"], seed, "workload", replication)]
+    drawn = [_numbers(fleet.everything.pipeline_runs["run_id"].sort(), seed, "workload", replication)]
     for number in range(rounds):
-        run_ids = fleet.source.retraining(number).pipeline_runs["run_id"]
+        run_ids = fleet.retraining(number).pipeline_runs["run_id"]
         drawn.append(_numbers(run_ids, seed, f"retraining-{number}", replication))
     found = runs.select("run_id").join(pl.concat(drawn), on="run_id", how="left", maintain_order="left")
     means = np.array([laws.law_of(name).mean for name in fleet.names])

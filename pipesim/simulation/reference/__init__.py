@@ -1,6 +1,6 @@
 """The reference engine: SimPy processes, written to be read. What it does is the meaning of a scenario.
 
-Within one instant SimPy serves events by rank, which is what gives the order of rule 5: attempts that end, then submissions
+Within one instant SimPy serves events by rank, which is what gives the order of rule 15: attempts that end, then submissions
 and other changes, then the triggers of retraining, then one pass over the waiting tasks of every pool that changed, then the
 autoscalers. An attempt that ends
 at the instant it starts is an event of the first rank again, so it is followed by a further pass.

@@ -12,6 +12,8 @@ from pipesim.simulation.scenario.platform import repeated_names
 
 Share = Annotated[float, Strict(), Field(ge=0, le=1, allow_inf_nan=False)]
 Hour = Annotated[float, Strict(), Field(ge=0, lt=24, allow_inf_nan=False)]
+#: No longer than a century.
+Days = Annotated[float, Strict(), Field(gt=0, le=36_525, allow_inf_nan=False)]
 #: More ways to fire than this come of nested conditions only by mistake.
 MOST_WAYS = 64
 
@@ -38,7 +40,7 @@ class Drift(Part):
 class Staleness(Part):
     """The live version was trained so many days ago."""
 
-    days: Amount
+    days: Days
 
 
 class Schedule(Part):
@@ -153,10 +155,10 @@ class DecayGiven(Part):
     """
 
     gradual_per_day: Share = 0.0
-    jumps_per_day: NotNegative = 0.0
+    jumps_per_day: Annotated[float, Strict(), Field(ge=0, le=100, allow_inf_nan=False)] = 0.0
     jump_size: Share = 0.0
     season_swing: Share = 0.0
-    season_days: Amount = 7.0
+    season_days: Days = 7.0
 
     @classmethod
     def mistakes_across(cls, given: dict[str, Any]) -> list[Mistake]:

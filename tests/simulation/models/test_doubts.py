@@ -24,6 +24,8 @@ AGING = law("m", 0.9, gradual_per_day=0.01)
         ({"trigger": {"drift": {"below": 1.5}}}, "trigger.drift.below", "less than or equal to 1"),
         ({"trigger": {"drift": {"below": True}}}, "trigger.drift.below", "valid number"),
         ({"trigger": {"staleness": {"days": 0}}}, "trigger.staleness.days", "greater than 0"),
+        ({"trigger": {"staleness": {"days": 40_000}}}, "trigger.staleness.days", "less than or equal to 36525"),
+        ({"decay": {"jumps_per_day": 200, "jump_size": 0.1}}, "decay.jumps_per_day", "less than or equal to 100"),
         ({"trigger": {"schedule": {"every_h": 24, "at_h": 24}}}, "trigger.schedule.at_h", "not before the end of the period"),
         ({"trigger": {"any": []}}, "trigger.any", "at least 1 item"),
         ({"trigger": {"any": [{"data": {"gb": -1}}]}}, "trigger.any.0.data.gb", "greater than 0"),
@@ -93,7 +95,11 @@ def test_a_strategy_that_replaces_everything_is_refused() -> None:
         ({"trigger": {"drift": {"drop": 0.8}}}, "(drift): hardly ever met, as they lose 0.100 at most in 10 days: 2 models"),
         ({"trigger": {"staleness": {"days": 1}}, "cooldown_h": 500}, "500 h is longer than the 240 h that are simulated"),
         ({"gate": 0.95}, "every evaluation finds less than 0.95, so no version gets past it: 3 evaluations"),
-        ({"trigger": {"staleness": {"days": 1}}, "budgets": [{"gpu_hours": 0.5}]}, "never submitted, as they hold"),
+        ({"trigger": {"staleness": {"days": 1}}, "budgets": [{"gpu_hours": 0.5}]}, "never submitted, nor any later one of"),
+        ({"pruning_level": 0.5}, "lifecycle.pruning_level: without effect, as no run compresses"),
+        ({"budgets": [{"runs": 1}], "priority": 3}, "looks at it: lifecycle.budgets, lifecycle.priority"),
+        ({"trigger": {"staleness": {"days": 1}}, "data": {"gb_per_day": 1}}, "looks at it: lifecycle.data"),
+        ({"trigger": {"staleness": {"days": 1}}, "priority": 2}, "looks at it: lifecycle.priority"),
         ({"budgets": [{"tenant": "nobody", "runs": 1}]}, "listed in `lifecycle.budgets`, but no model is theirs: nobody"),
         ({"replaces": ["api"]}, "no run that trains one of the models has the trigger api"),
         ({"trigger": {"staleness": {"days": 1}}}, "workload model does not know their pipelines (new)"),
@@ -114,6 +120,15 @@ def test_what_is_always_or_never_so_is_said(lifecycle: dict[str, Any], says: str
 def test_triggers_that_never_rest_are_refused_before_they_fill_the_memory() -> None:
     laws = [law(f"m{i}", 0.9) for i in range(4_000)]
     always = scenario({"trigger": {"drift": {"below": 1.0}}, "monitor_h": 0.001, "cooldown_h": 0})
-    with pytest.raises(RequestError, match=r"the triggers may fire 8,000,000 times; 5,000,000 is the most") as caught:
+    with pytest.raises(
+        RequestError, match=r"they may fire 2,000 times for one of 4,000 models, and 5,000,000 retrainings is the most"
+    ) as caught:
         simulate(idle(100), always, source=source(*laws))
     assert "cooldown_h" in str(caught.value)
+
+
+def test_a_gate_needs_evaluations() -> None:
+    bare = (("train", 60.0), ("deploy", 0.0))
+    known = source(AGING, tasks=lambda name, number: bare)
+    told = simulate(together(idle(3), run_of("m", "own", START, bare)), scenario({"gate": 0.5}), source=known).warnings
+    assert told == ("lifecycle.gate: without effect, as no run evaluates the model that it trains",)

@@ -17,6 +17,7 @@ from pipesim.lake import Lake
 from pipesim.lifecycle.fitting import fit_lifecycle
 from pipesim.simulation import simulate
 from pipesim.simulation.models import building
+from pipesim.trace import Trace
 from tests.simulation.conftest import START
 from tests.simulation.models.handmade import (
     DAY,
@@ -233,3 +234,38 @@ def test_retrainings_of_a_model_do_not_overlap() -> None:
         runs = result.trace.pipeline_runs.filter(pipeline_name=one.name).sort("submitted_at")
         assert runs.height >= 5
         assert all(a <= b for (_, a), (b, _) in pairwise(runs.select("submitted_at", "ended_at").rows()))
+
+
+def test_a_log_may_hold_retrainings_that_were_simulated_before() -> None:
+    """What was simulated, given as the workload of the same scenario, keeps its names; new retrainings have others."""
+    known, weekly = source(law("m", 0.9, gradual_per_day=0.01)), scenario({"trigger": {"schedule": {"every_h": 168}}})
+    once = by_both(idle(10), weekly, known).trace
+    again = by_both(once, weekly, known).trace
+    ids = [name for name in again.pipeline_runs["run_id"] if name.startswith("retrain-")]
+    assert sorted(ids) == ["retrain-2-m-0", "retrain-2-m-1", "retrain-m-0", "retrain-m-1"]
+    assert again.violations() == []
+
+
+def test_scenarios_share_shocks_whatever_they_leave_out() -> None:
+    """Neither a shorter horizon nor a first run that is replaced moves a shock."""
+    known = source(law("m", 0.9, jumps_per_day=0.2, jump_size=0.01))
+    work = together(run_of("m", "own", START - 3 * DAY, trigger="manual"), idle(60))
+
+    def struck(lifecycle: dict[str, Any], **more: Any) -> list[datetime]:
+        seen = simulate(work, scenario(lifecycle, **more), source=known).trace["model_metrics"]
+        live = seen.filter(metric="performance", phase="live", version="0").sort("measured_at").rows_by_key("measured_at")
+        levels = [(at, rows[0]) for at, rows in live.items()]
+        return [at for (_, before), (at, after) in pairwise(levels) if after[-2] != before[-2]]
+
+    never = {"trigger": "none", "replaces": ["manual"]}
+    whole, short = struck(never), struck(never, horizon_days=30.0)
+    assert len(whole) > 5
+    assert short == [at for at in whole if at < START + 30 * DAY]
+
+
+def test_tasks_of_which_no_run_is_told_stay_when_others_are_replaced() -> None:
+    work = together(idle(5), run_of("m", "own", START, trigger="manual"), run_of("x", "untold", START))
+    rows = work.task_runs.with_columns(queued_at=pl.lit(START))
+    log = Trace({**work.frames, "task_runs": rows, "pipeline_runs": work.pipeline_runs.filter(pl.col("run_id") != "untold")})
+    result = by_both(log, scenario({"replaces": ["manual"]}), source(law("m", 0.9)))
+    assert set(result.trace.task_runs["run_id"]) == {"first", "untold"}
