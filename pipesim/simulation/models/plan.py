@@ -122,12 +122,17 @@ def _cycle_days(lifecycle: Lifecycle, ways: Ways, law: ModelLaw, performance: fl
         days = ways.age[way] / DAY_US
         if ways.volume[way] > 0:
             grown = law.data_gb_per_day * (1 + lifecycle.data.growth_per_day * 30)
-            days = max(days, ways.volume[way] / grown if grown else _NEVER_DAYS)
+            days = max(days, _days_until(float(ways.volume[way]), grown))
         if ways.drifts[way]:
             margin = max(performance - ways.below[way], ways.drop[way]) - law.decay.season_swing
-            days = max(days, 0.0 if margin <= 0 else margin / rate if rate else _NEVER_DAYS)
+            days = max(days, _days_until(margin, rate))
         shortest = min(shortest, max(days, ways.grid[way] / DAY_US))
     return max(shortest, lifecycle.cooldown_h / 24)
+
+
+def _days_until(amount: float, per_day: float) -> float:
+    """Return in how many days so much has come together."""
+    return _NEVER_DAYS if amount > _NEVER_DAYS * per_day else amount / per_day if amount > 0 else 0.0
 
 
 def shocks_of(fleet: Fleet, laws: Sequence[ModelLaw], span: Span, seed: int, replication: int) -> tuple[Int64, Int64]:
