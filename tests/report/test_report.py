@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipesim import analytics
 from pipesim.errors import RequestError
 from pipesim.lake import Lake
 from pipesim.report import build_chart, chart_names, open_data, png, write_report
@@ -158,3 +159,11 @@ def test_a_log_without_waits_is_said_and_not_drawn(tmp_path: Path) -> None:
 def test_a_name_cannot_leave_the_folder(full: Lake) -> None:
     with pytest.raises(RequestError):
         write_report(full, "../elsewhere")
+
+
+def test_what_analyze_has_stored_gives_the_same_page(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    observe(lake)
+    fresh = write_report(lake, "fresh").read_text(encoding="utf-8")
+    analytics.build(lake)
+    assert write_report(lake, "stored", stored=True).read_text(encoding="utf-8") == fresh
