@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ Mask = npt.NDArray[np.bool_]
 
 #: A season is taken for so many straight pieces; its mean is then off by less than a thousandth of its swing.
 _PIECES = 48
+#: So many pieces at a time, some 100 bytes each, or those of one life.
+_MOST_PIECES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,10 @@ class Lives:
     end: Int64
     retired: Mask
     performance: Float64
+
+    def part(self, first: int, last: int) -> Lives:
+        """Return the lives from one number to before another."""
+        return Lives(*(getattr(self, field.name)[first:last] for field in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -139,8 +145,22 @@ def _struck(upkeep: Upkeep, model: Int64, instant: Int64) -> Int64:
 def measure(lives: Lives, upkeep: Upkeep, since: int, objective: float | None) -> Measures:
     """Return how versions did from an instant on, exactly but for seasons (see `_PIECES`).
 
-    Performance is piecewise linear between shocks, so its integral and the time below an objective are sums.
+    Performance is piecewise linear between shocks, so its integral and the time below an objective are sums. Lives are gone
+    through in batches, as seasons make many pieces of them.
     """
+    cuts = (lives.end - lives.begin) // np.maximum(upkeep.season[lives.model] // _PIECES, 1)
+    pieces = np.cumsum(1 + np.where(upkeep.swing[lives.model] > 0, cuts, 0))
+    first = 0
+    found: list[Measures] = []
+    while first < len(pieces) or not found:
+        before = pieces[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(pieces, before + _MOST_PIECES, side="right")))
+        found.append(_measure(lives.part(first, last), upkeep, since, objective))
+        first = last
+    return Measures(*(np.concatenate([getattr(part, field.name) for part in found]) for field in fields(Measures)))
+
+
+def _measure(lives: Lives, upkeep: Upkeep, since: int, objective: float | None) -> Measures:
     begin, end = np.maximum(lives.begin, since), np.maximum(lives.end, since)
     begin = np.minimum(begin, end)
     life, start = _pieces(lives, upkeep, begin, end)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipesim.lifecycle import Effects
 from pipesim.lifecycle.metrics import METRICS
 from pipesim.simulation import SimulationResult
+from pipesim.simulation.models import lives
 from pipesim.trace import Trace
 from tests.simulation.conftest import START
 from tests.simulation.models.handmade import DAY, HOUR, NO_EFFECT, by_both, idle, law, run_of, scenario, source, together
@@ -197,3 +198,13 @@ def test_a_version_goes_live_when_it_is_both_trained_and_deployed() -> None:
     at = START + 2 * DAY + timedelta(seconds=4200)
     assert versions["version"].to_list() == ["0", "1"]
     assert (versions["created_at"][1], versions["deployed_at"][1], versions["retired_at"][0]) == (at, at, at)
+
+
+def test_what_is_measured_does_not_depend_on_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    laws = [law(name, 0.9, gradual_per_day=0.01, season_swing=0.1, season_days=3.0) for name in ("m", "n")]
+    laws.append(law("o", 0.8, jumps_per_day=0.5, jump_size=0.02))
+    wanted = scenario({**EVERY_WEEK, "objective": 0.8})
+    expected = by_both(idle(40), wanted, source(*laws))
+    monkeypatch.setattr(lives, "_MOST_PIECES", 7)
+    found = by_both(idle(40), wanted, source(*laws))
+    assert found.trace["model_metrics"].equals(expected.trace["model_metrics"])
