@@ -25,7 +25,9 @@ def _run(command: list[str], tmp_path: Path) -> subprocess.CompletedProcess[str]
     """Run a program of this environment at the top of the repository, with telemetry off and all its state aside."""
     (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     dg_config = tmp_path / "dg.toml"
-    dg_config.write_text("[cli.telemetry]\nenabled = false\n")
+    # The demo may have left a `.venv` here that is not the one of the tests.
+    quiet = '[cli]\nsuppress_warnings = ["project_and_activated_venv_mismatch"]\n'
+    dg_config.write_text(f"{quiet}[cli.telemetry]\nenabled = false\n")
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
