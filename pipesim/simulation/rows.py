@@ -63,7 +63,7 @@ def rows_of(trace: Trace, scenario: Scenario) -> Rows:
     """
     if trace.task_runs.is_empty():
         raise EmptyTraceError("the trace has no tasks to simulate", remedy="ingest a log, or synthesize a trace, first")
-    every = _runs(trace)
+    every = runs_of(trace)
     known = every.filter(pl.col("submitted_at").is_not_null()).sort("submitted_at", maintain_order=True)
     if known.is_empty():
         raise EmptyTraceError(
@@ -105,7 +105,7 @@ def never_ran() -> pl.Expr:
     return pl.col("status").is_in(["PENDING", "SKIPPED"])
 
 
-def _runs(trace: Trace) -> pl.DataFrame:
+def runs_of(trace: Trace) -> pl.DataFrame:
     """Return every run, also those that have tasks but no row of their own."""
     queued = trace.task_runs.group_by("run_id", maintain_order=True).agg(first_queued=pl.col("queued_at").min())
     runs = trace.pipeline_runs.join(queued, on="run_id", how="full", coalesce=True, maintain_order="left_right").with_columns(

@@ -17,7 +17,7 @@ from pipesim.simulation.models.fleet import Fleet, ModelSource, fleet_of
 from pipesim.simulation.models.plan import Span, first_room, laws_of, upkeep_of, words_of
 from pipesim.simulation.models.versions import Versions, versions_of
 from pipesim.simulation.placement import Mask
-from pipesim.simulation.rows import Rows, rows_of
+from pipesim.simulation.rows import Rows, rows_of, runs_of
 from pipesim.simulation.scenario import Scenario
 from pipesim.simulation.scenario.lifecycle import Lifecycle
 from pipesim.trace import Trace
@@ -130,7 +130,8 @@ def prepare(trace: Trace, scenario: Scenario, lifecycle: Lifecycle, source: Mode
 
 def _whole(trace: Trace) -> Span:
     """Return the time of the whole workload, whatever a scenario makes of it, so that scenarios share the shocks in it."""
-    submitted, seen = (trace.pipeline_runs[name].to_physical() for name in ("submitted_at", "observed_until"))
+    submitted = runs_of(trace)["submitted_at"].to_physical()
+    seen = trace.pipeline_runs["observed_until"].to_physical()
     first, *last = (column for column in (submitted.min(), submitted.max(), seen.max()) if isinstance(column, int))
     return Span(first, max(last))
 

@@ -270,3 +270,12 @@ def test_tasks_of_which_no_run_is_told_stay_when_others_are_replaced() -> None:
     log = Trace({**work.frames, "task_runs": rows, "pipeline_runs": work.pipeline_runs.filter(pl.col("run_id") != "untold")})
     result = by_both(log, scenario({"replaces": ["manual"]}), source(law("m", 0.9)))
     assert set(result.trace.task_runs["run_id"]) == {"first", "untold"}
+
+
+def test_a_log_that_tells_only_when_tasks_were_queued_has_a_lifecycle() -> None:
+    work = together(idle(5), run_of("m", "own", START))
+    queued = work.task_runs.with_columns(queued_at=pl.lit(START))
+    runs = work.pipeline_runs.with_columns(pl.lit(None, pl.Datetime("us")).alias("submitted_at"))
+    log = Trace({**work.frames, "task_runs": queued, "pipeline_runs": runs})
+    weekly = scenario({"trigger": {"schedule": {"every_h": 48}}})
+    assert fired(by_both(log, weekly, source(law("m", 0.9)))) == [0 * DAY, 2 * DAY, 4 * DAY]
