@@ -1,6 +1,6 @@
 -- What did each retraining of a model cost, and what did it bring?
--- Cost and energy are the hours held (analytics.resource_hours) times the figures of analytics.resource_rates, as in
--- analytics.tenant_costs; carbon is the energy times that of analytics.carbon_intensity. Edit those figures.
+-- Cost and energy are of the hours held, as priced in analytics.resource_hours; carbon is the energy times the figure of
+-- analytics.carbon_intensity: edit it.
 -- Grain: one row a trace and retraining run (see analytics.retraining_runs).
 -- Columns:
 --   origin (text): where the trace comes from: observed, synthetic or simulated
@@ -27,39 +27,17 @@
 --   cost (USD): of the GPUs, cores and memory held; 0 where none are
 --   energy_kwh (kWh): of all three at full load
 --   carbon_kg (kg of CO2): caused by this energy
-WITH rates AS (
-    SELECT resource, lower(gpu_type) AS gpu_type, max(price_per_hour) AS price, max(watts) AS watts
-    FROM analytics.resource_rates
-    GROUP BY ALL
-),
-priced AS (
-    SELECT
-        h.origin, h.trace, h.replication, h.retraining_run_id AS run_id, h.gpu_hours, h.cpu_core_hours,
-        coalesce(h.gpu_hours * coalesce(own.price, other.price), 0)
-            + coalesce(h.cpu_core_hours * core.price, 0)
-            + coalesce(h.memory_gib_hours * memory.price, 0) AS cost,
-        (
-            coalesce(h.gpu_hours * coalesce(own.watts, other.watts), 0)
-            + coalesce(h.cpu_core_hours * core.watts, 0)
-            + coalesce(h.memory_gib_hours * memory.watts, 0)
-        ) / 1000 AS energy_kwh
-    FROM analytics.resource_hours AS h
-    LEFT JOIN rates AS own ON own.resource = 'gpu' AND own.gpu_type = lower(h.gpu_type)
-    LEFT JOIN rates AS other ON other.resource = 'gpu' AND other.gpu_type IS NULL
-    LEFT JOIN rates AS core ON core.resource = 'cpu_core' AND core.gpu_type IS NULL
-    LEFT JOIN rates AS memory ON memory.resource = 'memory_gib' AND memory.gpu_type IS NULL
-    WHERE h.retraining_run_id IS NOT NULL
-),
-bills AS (
+WITH bills AS (
     -- Floating sums in a fixed order give the same digits every time.
     SELECT
-        origin, trace, replication, run_id,
+        origin, trace, replication, retraining_run_id AS run_id,
         sum(gpu_hours ORDER BY gpu_hours) AS gpu_hours,
         sum(cpu_core_hours ORDER BY cpu_core_hours) AS cpu_core_hours,
         sum(cost ORDER BY cost) AS cost,
         sum(energy_kwh ORDER BY energy_kwh) AS energy_kwh
-    FROM priced
-    GROUP BY origin, trace, replication, run_id
+    FROM analytics.resource_hours
+    WHERE retraining_run_id IS NOT NULL
+    GROUP BY origin, trace, replication, retraining_run_id
 ),
 waits AS (
     SELECT

@@ -1,6 +1,5 @@
 -- What does each tenant cost in money and energy, and how much of it came to nothing?
--- Hours held (analytics.resource_hours) times the figures of analytics.resource_rates: edit those, they are list prices and
--- full load. What no attempt says it held costs nothing, and idle capacity is charged to nobody.
+-- Of the hours held, as priced in analytics.resource_hours. Idle capacity is charged to nobody.
 -- Grain: one row a trace and tenant.
 -- Columns:
 --   origin (text): where the trace comes from: observed, synthetic or simulated
@@ -22,44 +21,14 @@
 --   assumed_cost (USD): what of the cost rests on rates marked as an assumption
 --   energy_kwh (kWh): of all three resources at full load
 --   wasted_energy_kwh (kWh): of attempts that came to nothing
-WITH rates AS (
-    SELECT
-        resource, lower(gpu_type) AS gpu_type,
-        max(price_per_hour) AS price, max(watts) AS watts, bool_or(basis = 'assumption') AS is_assumed
-    FROM analytics.resource_rates
-    GROUP BY ALL
-),
-priced AS (
-    SELECT
-        h.origin, h.trace, h.replication, h.tenant, h.attempts, h.gpu_hours, h.cpu_core_hours, h.memory_gib_hours,
-        h.status IN ('FAILED', 'TIMEOUT', 'NODE_FAIL', 'CANCELLED') AS is_wasted,
-        coalesce(h.gpu_hours * coalesce(own.price, other.price), 0) AS gpu_cost,
-        coalesce(h.cpu_core_hours * core.price, 0) AS cpu_core_cost,
-        coalesce(h.memory_gib_hours * memory.price, 0) AS memory_cost,
-        coalesce(own.is_assumed, other.is_assumed, false) AS is_gpu_assumed,
-        coalesce(core.is_assumed, false) AS is_core_assumed,
-        coalesce(memory.is_assumed, false) AS is_memory_assumed,
-        (
-            coalesce(h.gpu_hours * coalesce(own.watts, other.watts), 0)
-            + coalesce(h.cpu_core_hours * core.watts, 0)
-            + coalesce(h.memory_gib_hours * memory.watts, 0)
-        ) / 1000 AS energy_kwh
-    FROM analytics.resource_hours AS h
-    LEFT JOIN rates AS own ON own.resource = 'gpu' AND own.gpu_type = lower(h.gpu_type)
-    LEFT JOIN rates AS other ON other.resource = 'gpu' AND other.gpu_type IS NULL
-    LEFT JOIN rates AS core ON core.resource = 'cpu_core' AND core.gpu_type IS NULL
-    LEFT JOIN rates AS memory ON memory.resource = 'memory_gib' AND memory.gpu_type IS NULL
-),
-charges AS (
+WITH charges AS (
     SELECT
         *,
-        gpu_cost + cpu_core_cost + memory_cost AS cost,
-        CASE WHEN is_wasted THEN gpu_cost + cpu_core_cost + memory_cost ELSE 0 END AS wasted_cost,
-        CASE WHEN is_gpu_assumed THEN gpu_cost ELSE 0 END
-            + CASE WHEN is_core_assumed THEN cpu_core_cost ELSE 0 END
-            + CASE WHEN is_memory_assumed THEN memory_cost ELSE 0 END AS assumed_cost,
+        CASE WHEN is_wasted THEN cost ELSE 0 END AS wasted_cost,
         CASE WHEN is_wasted THEN energy_kwh ELSE 0 END AS wasted_energy_kwh
-    FROM priced
+    FROM (
+        SELECT *, status IN ('FAILED', 'TIMEOUT', 'NODE_FAIL', 'CANCELLED') AS is_wasted FROM analytics.resource_hours
+    )
 ),
 -- Floating sums in a fixed order give the same digits every time.
 tenants AS (

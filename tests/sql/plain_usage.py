@@ -27,6 +27,8 @@ from tests.sql.plain import (
 
 Interval = tuple[datetime, datetime, float]
 UNITS = ("gpus", "cpu_cores", "memory_bytes", "slots")
+#: What the columns of money hold, one a resource.
+COSTS = ("gpu_cost", "cpu_core_cost", "memory_cost")
 
 
 def area(intervals: Sequence[Interval], first: datetime, last: datetime) -> float:
@@ -150,8 +152,9 @@ def resource_hours(t: Tables) -> Reference:
         key: {
             "attempts": len(rows), "with_time": len(known(r["hours"] for r in rows)),
             **{c: total(r[c] for r in rows) for c in ("hours", "gpu_hours", "cpu_core_hours", "memory_gib_hours")},
+            **{c: float(sum(r[c] for r in rows)) for c in (*COSTS, "cost", "assumed_cost", "energy_kwh")},
         }
-        for key, rows in grouped(held_resources(t), *keys).items()
+        for key, rows in grouped(billed(t), *keys).items()
     }  # fmt: skip
 
 
@@ -196,7 +199,6 @@ def tenant_costs(t: Tables) -> Reference:
     lines: dict[Any, list[Row]] = {(r["tenant"],): [] for r in t["pipeline_runs"]}
     for x in billed(t):
         lines.setdefault((x["tenant"],), []).append(x)
-    costs = ("gpu_cost", "cpu_core_cost", "memory_cost")
     whole = sum(r["cost"] for rows in lines.values() for r in rows)
     out: Reference = {}
     for key, rows in lines.items():
@@ -206,7 +208,7 @@ def tenant_costs(t: Tables) -> Reference:
         out[key] = {
             "runs": runs, "attempts": len(rows),
             **{c: total(r[c] for r in rows) for c in ("gpu_hours", "cpu_core_hours", "memory_gib_hours")},
-            **{c: float(sum(r[c] for r in rows)) for c in (*costs, "assumed_cost", "energy_kwh")},
+            **{c: float(sum(r[c] for r in rows)) for c in (*COSTS, "assumed_cost", "energy_kwh")},
             "cost": cost, "cost_share": ratio(cost, whole), "cost_per_run": ratio(cost, runs),
             "wasted_cost": float(sum(r["cost"] for r in wasted)),
             "wasted_energy_kwh": float(sum(r["energy_kwh"] for r in wasted)),

@@ -189,11 +189,14 @@ def test_without_rates_nothing_costs_and_of_two_the_dearer_counts() -> None:
     con = bare_connection({("observed", "observed", 0): STORED["observed", "observed", 0]})
     before = read(con, "tenant_costs")
     con.execute("DELETE FROM analytics.resource_rates")
+    priced = f"CREATE OR REPLACE TABLE analytics.resource_hours AS {TEXTS['resource_hours']}"
+    con.execute(priced)
     free = read(con, "tenant_costs")
     assert [row["attempts"] for row in free] == [row["attempts"] for row in before]
     assert {row["cost"] for row in free} | {row["energy_kwh"] for row in free} == {0.0}
     for price, watts in ((1.0, 500.0), (3.0, 200.0)):
         con.execute("INSERT INTO analytics.resource_rates VALUES ('gpu', NULL, ?, ?, 'published', '')", [price, watts])
+    con.execute(priced)
     for row in read(con, "tenant_costs"):
         assert row["cost"] == pytest.approx(3.0 * (row["gpu_hours"] or 0))
         assert row["energy_kwh"] == pytest.approx(0.5 * (row["gpu_hours"] or 0))
