@@ -10,7 +10,7 @@ import numpy as np
 from pipesim.checks.sample import SPLITS, Sample, Values, halves
 from pipesim.checks.verdict import Figure
 from pipesim.schema import TASK_TYPES
-from pipesim.workload.laws import Floats, kaplan_meier
+from pipesim.workload.laws.law import Floats, kaplan_meier
 
 #: The spread over splits of one sample understates that over samples where many small categories are summed.
 _FACTOR = 1.3

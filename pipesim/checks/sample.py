@@ -12,9 +12,9 @@ import polars as pl
 
 from pipesim.streams import stream
 from pipesim.trace import Trace
-from pipesim.workload.arrivals import HOUR_US, microseconds
-from pipesim.workload.attempts import NATURAL, NOT_BEGUN, UNSUCCESSFUL, prepare, size_class
-from pipesim.workload.laws import Floats
+from pipesim.workload.arrivals.model import HOUR_US, microseconds
+from pipesim.workload.laws.law import Floats
+from pipesim.workload.tasks.attempts import NATURAL, NOT_BEGUN, UNSUCCESSFUL, prepare, size_class
 
 Mask = npt.NDArray[np.bool_]
 Int64 = npt.NDArray[np.int64]

@@ -13,10 +13,10 @@ from pipesim.lake import Lake
 from pipesim.trace import Trace
 from pipesim.verbs import load_model
 from pipesim.workload import WorkloadModel
-from pipesim.workload.arrival_fit import exposure_hours
-from pipesim.workload.arrivals import HOURS_OF_WEEK, HourOfWeekArrivals, microseconds
-from pipesim.workload.durations import DurationCell
-from pipesim.workload.laws import FamilyLaw, Floats
+from pipesim.workload.arrivals.hour_of_week_fit import exposure_hours
+from pipesim.workload.arrivals.model import HOURS_OF_WEEK, HourOfWeekArrivals, microseconds
+from pipesim.workload.laws.law import FamilyLaw, Floats
+from pipesim.workload.tasks.durations import DurationCell
 
 _KS_GOAL = 0.03
 #: Standard deviation over mean of the largest absolute value of a Brownian bridge: (pi^2/12 - .8687^2)^.5 / .8687.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pipesim.workload.laws import Floats
+from pipesim.workload.laws.law import Floats
 
 Indices = NDArray[np.int64]
 

@@ -14,16 +14,16 @@ from pipesim.errors import EmptyTraceError, RequestError
 from pipesim.lifecycle.fitting import fit_lifecycle
 from pipesim.streams import stream
 from pipesim.trace import Trace
-from pipesim.workload.arrival_fit import Streams, fit_hour_of_week, fit_poisson
-from pipesim.workload.arrivals import ArrivalModel, microseconds
-from pipesim.workload.assets import fit_assets
-from pipesim.workload.attempts import prepare
-from pipesim.workload.durations import fit_durations
-from pipesim.workload.law_choice import LawChoice
+from pipesim.workload.arrivals.hour_of_week_fit import Streams, fit_hour_of_week, fit_poisson
+from pipesim.workload.arrivals.model import ArrivalModel, microseconds
+from pipesim.workload.laws.choice import LawChoice
 from pipesim.workload.marks import fit_marks
 from pipesim.workload.model import Provenance, Window, WorkloadModel
 from pipesim.workload.structure import fit_structure
-from pipesim.workload.tasks import fit_kinds
+from pipesim.workload.tasks.assets import fit_assets
+from pipesim.workload.tasks.attempts import prepare
+from pipesim.workload.tasks.durations import fit_durations
+from pipesim.workload.tasks.kinds import fit_kinds
 
 
 class FitConfig(BaseModel):

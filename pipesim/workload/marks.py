@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipesim.workload.arrivals import Instants
+from pipesim.workload.arrivals.model import Instants
 from pipesim.workload.part import Part
 
 MARKS = ("tenant", "user", "trigger", "priority")

@@ -11,14 +11,14 @@ from pydantic import Field, ValidationError
 from pipesim.errors import FileError
 from pipesim.lake import content_hash
 from pipesim.lifecycle import LifecycleModel
-from pipesim.workload.arrivals import ArrivalModel
-from pipesim.workload.assets import AssetSizes
-from pipesim.workload.durations import DurationCell
-from pipesim.workload.law_choice import LawChoice
+from pipesim.workload.arrivals.model import ArrivalModel
+from pipesim.workload.laws.choice import LawChoice
 from pipesim.workload.marks import IndependentMarks
 from pipesim.workload.part import Part
 from pipesim.workload.structure import Structure
-from pipesim.workload.tasks import Kind
+from pipesim.workload.tasks.assets import AssetSizes
+from pipesim.workload.tasks.durations import DurationCell
+from pipesim.workload.tasks.kinds import Kind
 
 
 class Window(Part):

@@ -9,12 +9,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipesim.streams import stream
-from pipesim.workload.assets import draw_assets
-from pipesim.workload.attempt_draws import draw_attempts, kind_of_node
-from pipesim.workload.attempts import NATURAL
 from pipesim.workload.draws import Indices, expand, grouped_choice
 from pipesim.workload.model import WorkloadModel
 from pipesim.workload.structure import Structure, task_columns
+from pipesim.workload.tasks.assets import draw_assets
+from pipesim.workload.tasks.attempt_draws import draw_attempts, kind_of_node
+from pipesim.workload.tasks.attempts import NATURAL
 
 
 def draw_shapes(structure: Structure, weights: NDArray[np.generic], pipeline: Indices, seed: int) -> Indices:

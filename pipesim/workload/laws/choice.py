@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pipesim.workload.families import Fitted, Flags, Sample, pick, refit
-from pipesim.workload.laws import ConstantLaw, Floats, Law, kaplan_meier, table_law
+from pipesim.workload.laws.families import Fitted, Flags, Sample, pick, refit
+from pipesim.workload.laws.law import ConstantLaw, Floats, Law, kaplan_meier, table_law
+from pipesim.workload.laws.screening import Screened, screen
 from pipesim.workload.part import Part
-from pipesim.workload.screening import Screened, screen
 
 #: Fewer positive exact values than this cannot tell families apart.
 MIN_ROWS = 50

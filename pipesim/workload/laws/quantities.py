@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipesim.workload.laws import Floats, Law, table_law
+from pipesim.workload.laws.law import Floats, Law, table_law
 from pipesim.workload.part import Part
 
 _MIN_CORRELATED = 50

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from pipesim.streams import stream
 from pipesim.workload.draws import Indices, grouped_choice
-from pipesim.workload.laws import Floats, Law
+from pipesim.workload.laws.law import Floats, Law
+from pipesim.workload.laws.quantities import correlated
 from pipesim.workload.model import WorkloadModel
-from pipesim.workload.quantities import correlated
-from pipesim.workload.tasks import DEMAND, Kind
+from pipesim.workload.tasks.kinds import DEMAND, Kind
 
 
 def draw_attempts(model: WorkloadModel, kind: Indices, data: Floats, seed: int) -> pl.DataFrame:

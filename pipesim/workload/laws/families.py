@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipesim.workload.laws import FamilyLaw, Floats
+from pipesim.workload.laws.law import FamilyLaw, Floats
 
 Flags = NDArray[np.bool_]
 

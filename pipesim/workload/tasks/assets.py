@@ -8,9 +8,9 @@ import polars as pl
 from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.workload.draws import Indices
-from pipesim.workload.laws import Floats
+from pipesim.workload.laws.law import Floats
+from pipesim.workload.laws.quantities import Correlation, Quantity, correlated, fit_correlation, fit_quantity
 from pipesim.workload.part import Part
-from pipesim.workload.quantities import Correlation, Quantity, correlated, fit_correlation, fit_quantity
 
 _COLUMNS = ("size_bytes", "row_count", "column_count")
 

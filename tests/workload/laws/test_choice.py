@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from pipesim.streams import stream
-from pipesim.workload.families import FAMILIES, Fitted, Sample
-from pipesim.workload.law_choice import _ks, choose_law
+from pipesim.workload.laws.choice import _ks, choose_law
+from pipesim.workload.laws.families import FAMILIES, Fitted, Sample
 
 Q = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipesim.workload.laws import Floats, Law, mean, mean_grid
+from pipesim.workload.laws.law import Floats, Law, mean, mean_grid
 from pipesim.workload.part import Part
 
 Instants = NDArray[np.int64]

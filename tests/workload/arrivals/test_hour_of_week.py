@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pipesim.streams import stream
-from pipesim.workload.arrival_fit import exposure_hours, fit_hour_of_week, fit_poisson
-from pipesim.workload.arrivals import HOUR_US, HourOfWeekArrivals, PoissonArrivals, hour_of_week, microseconds
-from pipesim.workload.laws import FamilyLaw
+from pipesim.workload.arrivals.hour_of_week_fit import exposure_hours, fit_hour_of_week, fit_poisson
+from pipesim.workload.arrivals.model import HOUR_US, HourOfWeekArrivals, PoissonArrivals, hour_of_week, microseconds
+from pipesim.workload.laws.law import FamilyLaw
 
 MONDAY = datetime(2024, 1, 1)
 STREAMS = partial(stream, 0)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipesim.workload.families import FAMILIES, quiet
-from pipesim.workload.laws import Floats
+from pipesim.workload.laws.families import FAMILIES, quiet
+from pipesim.workload.laws.law import Floats
 
 _ROWS = 2_000
 
@@ -34,7 +34,7 @@ def screen(values: Floats) -> list[Screened]:
     """
     from fitter import Fitter
 
-    with quiet(), _messages("fitter.fitter") as messages:
+    with quiet(), _no_monitor(), _messages("fitter.fitter") as messages:
         fitter = Fitter(values[:_ROWS], distributions=list(FAMILIES), timeout=None, verbose=True)
         fitter.fit(progress=False, max_workers=1)
     return [_result(family, float(fitter.df_errors.loc[family, "bic"]), messages) for family in FAMILIES]
@@ -46,6 +46,18 @@ def _result(family: str, bic: float, messages: list[str]) -> Screened:
     start = f"SKIPPED {family}: "
     why = next((text.removeprefix(start) for text in messages if text.startswith(start)), "its likelihood is not finite")
     return Screened(family, None, f"screening: {why}")
+
+
+@contextmanager
+def _no_monitor() -> Iterator[None]:
+    """Keep tqdm, in which fitter wraps every fit, from starting a thread that watches bars for the rest of the process."""
+    from tqdm import tqdm
+
+    interval, tqdm.monitor_interval = tqdm.monitor_interval, 0
+    try:
+        yield
+    finally:
+        tqdm.monitor_interval = interval
 
 
 @contextmanager

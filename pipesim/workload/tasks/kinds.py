@@ -6,10 +6,10 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipesim.workload.attempts import KIND, NATURAL, NOT_BEGUN, UNSUCCESSFUL, size_class
-from pipesim.workload.laws import ConstantLaw, Law, table_law
+from pipesim.workload.laws.law import ConstantLaw, Law, table_law
+from pipesim.workload.laws.quantities import Correlation, Quantity, fit_correlation, fit_quantity
 from pipesim.workload.part import Part
-from pipesim.workload.quantities import Correlation, Quantity, fit_correlation, fit_quantity
+from pipesim.workload.tasks.attempts import KIND, NATURAL, NOT_BEGUN, UNSUCCESSFUL, size_class
 
 DEMAND = ("gpus", "cpu_cores", "memory_bytes", "gpu_type", "pool")
 _MIN_OUTCOMES = 20

@@ -8,10 +8,10 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
-from pipesim.workload.arrivals import HOUR_US, HOURS_OF_WEEK, HourOfWeekArrivals, Instants, PoissonArrivals, hour_of_week
-from pipesim.workload.families import Fitted, Sample, pick, refit
-from pipesim.workload.law_choice import MIN_ROWS, LawChoice, choose_law
-from pipesim.workload.laws import FamilyLaw, Floats, Law, table_law
+from pipesim.workload.arrivals.model import HOUR_US, HOURS_OF_WEEK, HourOfWeekArrivals, Instants, PoissonArrivals, hour_of_week
+from pipesim.workload.laws.choice import MIN_ROWS, LawChoice, choose_law
+from pipesim.workload.laws.families import Fitted, Sample, pick, refit
+from pipesim.workload.laws.law import FamilyLaw, Floats, Law, table_law
 
 Streams = Callable[..., np.random.Generator]
 

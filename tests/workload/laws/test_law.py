@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from pipesim.workload.laws import FamilyLaw, family_quantile, kaplan_meier, mean, table_law
+from pipesim.workload.laws.law import FamilyLaw, family_quantile, kaplan_meier, mean, table_law
 
 SHAPES = {
     "expon": (),

@@ -9,9 +9,9 @@ import numpy as np
 import polars as pl
 
 from pipesim.errors import RequestError
-from pipesim.workload.attempts import CELL, UNSUCCESSFUL
-from pipesim.workload.law_choice import MIN_ROWS, LawChoice, choose_law
+from pipesim.workload.laws.choice import MIN_ROWS, LawChoice, choose_law
 from pipesim.workload.part import Part
+from pipesim.workload.tasks.attempts import CELL, UNSUCCESSFUL
 
 Streams = Callable[..., np.random.Generator]
 Level = Literal["size", "framework", "type", "all"]

@@ -1,0 +1,1 @@
+"""When pipeline runs are submitted: arrival models, and how each is fitted."""
