@@ -12,7 +12,7 @@ import polars as pl
 
 from pipesim.streams import stream
 from pipesim.trace import Trace
-from pipesim.workload.arrivals.model import HOUR_US, microseconds
+from pipesim.workload.arrivals.clock import HOUR_US, microseconds
 from pipesim.workload.laws.law import Floats
 from pipesim.workload.tasks.attempts import NATURAL, NOT_BEGUN, UNSUCCESSFUL, prepare, size_class
 

@@ -12,10 +12,9 @@ from pipesim.checks.verdict import MOST_ROWS, Figure, Verdict
 from pipesim.lake import Lake
 from pipesim.trace import Trace
 from pipesim.verbs import load_model
-from pipesim.workload import WorkloadModel
+from pipesim.workload.arrivals.clock import microseconds
 from pipesim.workload.arrivals.hour_of_week_fit import exposure_hours
-from pipesim.workload.arrivals.model import HOURS_OF_WEEK, HourOfWeekArrivals, microseconds
-from pipesim.workload.laws.law import FamilyLaw, Floats
+from pipesim.workload.laws.law import FamilyLaw
 from pipesim.workload.tasks.durations import DurationCell
 
 _KS_GOAL = 0.03
@@ -61,7 +60,7 @@ def arrivals_fit(lake: Lake) -> Verdict:
     observed = observed_trace(lake, "pipeline_runs")
     runs = observed.pipeline_runs.filter(pl.col("pipeline_name").is_in(model.structure.pipelines))
     real = sample(Trace({"pipeline_runs": runs}), model.window.start, model.window.end)
-    rates = _rates(model)
+    rates = model.arrivals.weekly_rates()
     exposure = exposure_hours(microseconds(model.window.start), microseconds(model.window.end))
     expected, came = float(np.sum(rates * exposure)), float(real.runs.sum())
     # A log of a single instant covers no time.
@@ -89,10 +88,3 @@ def _distance(cell: DurationCell) -> tuple[object, ...] | None:
         return None
     goal = max(_KS_GOAL, choice.noise_floor * (1 + 3 * _SPREAD))
     return cell.name, law, choice.rows, ks, goal, choice.noise_floor, choice.reason
-
-
-def _rates(model: WorkloadModel) -> Floats:
-    arrivals = model.arrivals
-    if isinstance(arrivals, HourOfWeekArrivals):
-        return np.asarray(arrivals.runs_per_hour)
-    return np.full(HOURS_OF_WEEK, arrivals.runs_per_hour)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 from functools import partial
-from typing import Literal
 
-import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -14,10 +12,10 @@ from pipesim.errors import EmptyTraceError, RequestError
 from pipesim.lifecycle.fitting import fit_lifecycle
 from pipesim.streams import stream
 from pipesim.trace import Trace
-from pipesim.workload.arrivals.hour_of_week_fit import Streams, fit_hour_of_week, fit_poisson
-from pipesim.workload.arrivals.model import ArrivalModel, microseconds
-from pipesim.workload.laws.choice import LawChoice
-from pipesim.workload.marks import fit_marks
+from pipesim.workload.arrivals.clock import microseconds
+from pipesim.workload.arrivals.fitting import ArrivalKind, fit_arrivals
+from pipesim.workload.marks.combinations import fit_combinations
+from pipesim.workload.marks.fitting import MarksKind, fit_marks
 from pipesim.workload.model import Provenance, Window, WorkloadModel
 from pipesim.workload.structure import fit_structure
 from pipesim.workload.tasks.assets import fit_assets
@@ -31,12 +29,15 @@ class FitConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    arrivals: Literal["hour-of-week", "poisson"] = Field(
-        default="hour-of-week", description="hour-of-week: 168 renewal laws; poisson: one rate."
+    arrivals: ArrivalKind = Field(
+        default="day-block",
+        description="day-block: whole days of the log in another order; day-ar: an autoregression of days, none of them "
+        "copied; hour-of-week: 168 renewal laws, as in the PipeSim paper; poisson: one rate.",
     )
-    marks: Literal["independent"] = Field(
-        default="independent",
-        description="How the marks of runs (pipeline, tenant, durations) hang together: independent, each drawn by itself.",
+    marks: MarksKind = Field(
+        default="same-day",
+        description="What a run is (pipeline, tenant, tasks, durations), given when it arrives: same-day, as at about that "
+        "time of one day of the log; hour-octave, as in an hour of the log that was as busy; independent, whatever it is.",
     )
     window: str = Field(
         default="",
@@ -99,7 +100,11 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
     if config.window:
         end = min(end, days(config.window)[1])
     durations, duration_notes = fit_durations(attempts, streams)
-    arrivals, gaps, arrival_notes = _arrivals(config, submitted, microseconds(end), streams)
+    arrivals, gaps, arrival_notes = fit_arrivals(
+        config.arrivals, submitted.dt.epoch("us").to_numpy(), microseconds(submitted[0]), microseconds(end), streams
+    )
+    combinations = fit_combinations(with_shape, structure.pipelines)
+    kinds = fit_kinds(attempts, trace["task_io"])
     lifecycle = fit_lifecycle(trace, end)
     notes = [*_left_out(runs, with_shape), *arrival_notes, *structure_notes, *duration_notes]
     notes += [f"models: {note}" for note in lifecycle.notes]
@@ -107,10 +112,11 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
         window=Window(start=submitted[0], end=end),
         arrivals=arrivals,
         arrival_gaps=gaps,
-        marks=fit_marks(with_shape, structure.pipelines),
+        combinations=combinations,
+        marks=fit_marks(config.marks, trace, attempts, combinations, structure, kinds, durations),
         structure=structure,
         durations=durations,
-        kinds=fit_kinds(attempts, trace["task_io"]),
+        kinds=kinds,
         assets=fit_assets(trace),
         lifecycle=lifecycle,
         provenance=Provenance(
@@ -139,16 +145,6 @@ def _within(trace: Trace, begin: datetime, end: datetime) -> Trace:
     for name in ("models", "model_metrics"):
         kept[name] = trace[name].join(made, on=("model_id", "version"), how="anti")
     return Trace({name: kept.get(name, trace[name]) for name in trace}, trace.origin, trace.name)
-
-
-def _arrivals(
-    config: FitConfig, submitted: pl.Series, observed_until: int, streams: Streams
-) -> tuple[ArrivalModel, LawChoice | None, list[str]]:
-    instants = submitted.dt.epoch("us").to_numpy().astype(np.int64)
-    if config.arrivals == "poisson":
-        model, notes = fit_poisson(instants, observed_until)
-        return model, None, notes
-    return fit_hour_of_week(instants, observed_until, streams)
 
 
 def _left_out(runs: pl.DataFrame, with_shape: pl.DataFrame) -> list[str]:

@@ -13,7 +13,8 @@ from pipesim.lake import content_hash
 from pipesim.lifecycle import LifecycleModel
 from pipesim.workload.arrivals.model import ArrivalModel
 from pipesim.workload.laws.choice import LawChoice
-from pipesim.workload.marks import IndependentMarks
+from pipesim.workload.marks.combinations import Combinations
+from pipesim.workload.marks.model import Coupling
 from pipesim.workload.part import Part
 from pipesim.workload.structure import Structure
 from pipesim.workload.tasks.assets import AssetSizes
@@ -32,8 +33,8 @@ class Provenance(Part):
     """What a model was made from, and what the fit had to put up with."""
 
     arrivals: str
-    marks: str = "independent"
-    window: str = ""
+    marks: str
+    window: str
     seed: int
     pipeline_runs: int
     task_runs: int
@@ -46,11 +47,12 @@ class WorkloadModel(Part):
     Equal traces, configurations and versions give equal bytes of JSON, hence equal identifiers.
     """
 
-    version: int = Field(default=1, ge=1, le=1)
+    version: int = Field(default=2, ge=2, le=2)
     window: Window
     arrivals: ArrivalModel
     arrival_gaps: LawChoice | None = Field(description="How the law of all gaps together was chosen, where one was.")
-    marks: IndependentMarks
+    combinations: Combinations
+    marks: Coupling
     structure: Structure
     durations: tuple[DurationCell, ...]
     kinds: tuple[Kind, ...]

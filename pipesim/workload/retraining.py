@@ -51,7 +51,6 @@ def _weights(structure: Structure) -> Indices:
 
 def _usual_marks(model: WorkloadModel) -> pl.DataFrame:
     """Return each pipeline's most frequent tenant, user and priority; of equally frequent ones the first in order."""
-    marks = model.marks.columns().with_columns(pl.Series("runs", model.marks.runs))
-    counts = marks.group_by("pipeline", "tenant", "user", "priority").agg(pl.col("runs").sum())
+    counts = model.combinations.frame().group_by("pipeline", "tenant", "user", "priority").agg(pl.col("runs").sum())
     ordered = counts.sort("runs", "tenant", "user", "priority", descending=[True, False, False, False])
     return ordered.unique("pipeline", keep="first", maintain_order=True).drop("runs")

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from pipesim.streams import stream
 from pipesim.workload.draws import Indices, expand, grouped_choice
+from pipesim.workload.marks.independent import IndependentMarks
+from pipesim.workload.marks.model import Coupling
+from pipesim.workload.marks.source_runs import UNKNOWN, scores_near
 from pipesim.workload.model import WorkloadModel
 from pipesim.workload.structure import Structure, task_columns
 from pipesim.workload.tasks.assets import draw_assets
-from pipesim.workload.tasks.attempt_draws import draw_attempts, kind_of_node
+from pipesim.workload.tasks.attempt_draws import draw_attempts, draw_tasks, kind_of_node
 from pipesim.workload.tasks.attempts import NATURAL
 
 
@@ -31,8 +34,27 @@ def draw_shapes(structure: Structure, weights: NDArray[np.generic], pipeline: In
     return np.asarray(structure.pair_shape, dtype=np.int64)[pair]
 
 
+def shapes_of_sources(marks: Coupling, source: Indices | None, shape: Indices) -> tuple[Indices, Indices]:
+    """Return each run's shape and the run of the log that lends it and the work of its tasks, -1 where none does.
+
+    Args:
+        marks: The coupling of the model.
+        source: For each run one of the coupling's source runs; None where it has none.
+        shape: For each run the shape that it has where its source lends none.
+    """
+    if isinstance(marks, IndependentMarks) or source is None:
+        return shape, np.full(len(shape), -1)
+    lent = np.asarray(marks.runs.shape, dtype=np.int64)[source]
+    return np.where(lent >= 0, lent, shape), np.where(lent >= 0, source, -1)
+
+
 def draw_runs(
-    model: WorkloadModel, runs: pl.DataFrame, shape: Indices, observed_until: datetime, seed: int
+    model: WorkloadModel,
+    runs: pl.DataFrame,
+    shape: Indices,
+    observed_until: datetime,
+    seed: int,
+    source: Indices | None = None,
 ) -> dict[str, pl.DataFrame]:
     """Return the tables of a trace of runs: every task with its attempts, their outcomes and natural durations, its data.
 
@@ -42,13 +64,22 @@ def draw_runs(
         shape: Each run's shape.
         observed_until: The end of the trace.
         seed: Root seed.
+        source: Each run's run of the log whose demands and work its tasks have, of its shape; -1, or None for all, where they
+            are drawn.
     """
     nodes, offsets = task_columns(model.structure)
     run, place = expand(np.diff(offsets)[shape])
     node = offsets[shape[run]] + place
     kind = kind_of_node(model.kinds, nodes)[node]
-    data = stream(seed, "data").standard_normal(len(node))
-    attempts = draw_attempts(model, kind, data, seed)
+    rng = stream(seed, "work")
+    demand, work = np.full(len(node), -1), np.full(len(node), UNKNOWN)
+    if source is not None and not isinstance(model.marks, IndependentMarks):
+        lent = model.marks.runs
+        known = source[run] >= 0
+        rows = lent.tasks(np.diff(offsets))[source[run[known]]] + place[known]
+        demand[known], work[known] = np.asarray(lent.demand)[rows], np.asarray(lent.work)[rows]
+    tasks = draw_tasks(model, kind, demand, scores_near(work, rng), seed)
+    attempts = draw_attempts(model, tasks, seed)
     run_ids = runs["run_id"]
     status = _run_status(attempts, run, runs.height)
     frames = {
@@ -64,7 +95,7 @@ def draw_runs(
     if model.assets is not None:
         task_ids = pl.DataFrame([run_ids[run], nodes["task_id"][node]])
         reads = np.array([k.reads_asset for k in model.kinds])
-        frames |= draw_assets(model.assets, reads, kind, task_ids, data, attempts, seed)
+        frames |= draw_assets(model.assets, reads, kind, task_ids, tasks.data, attempts, seed)
     return frames
 
 

@@ -54,20 +54,9 @@ def fit_structure(trace: Trace) -> tuple[Structure, list[str]]:
         RequestError: If the dependencies of a run form a cycle.
     """
     tasks, edges = _positions(trace)
-    labels = tasks.group_by("run_id", maintain_order=True).agg(pl.col("label").str.join("\x1e"))
-    links = edges.group_by("run_id", maintain_order=True).agg(
-        pl.format("{}>{}", "child", "parent").str.join("\x1e").alias("links")
-    )
     keys = (
-        trace.pipeline_runs.select("run_id", "pipeline_name", "status")
-        .join(labels, on="run_id", how="inner")
-        .join(links, on="run_id", how="left")
-        .select(
-            "run_id",
-            "pipeline_name",
-            complete=pl.col("status").is_in(_COMPLETE),
-            key=pl.concat_str("label", pl.col("links").fill_null(""), separator="\x1d"),
-        )
+        trace.pipeline_runs.select("run_id", "pipeline_name", complete=pl.col("status").is_in(_COMPLETE))
+        .join(_keys(tasks, edges), on="run_id")
         .sort("run_id")
     )
     pairs = keys.group_by("pipeline_name", "key").agg(
@@ -178,6 +167,36 @@ def _nodes(rows: list[dict[str, Any]]) -> tuple[TaskNode, ...]:
             taken.add(task_id)
         tasks.append(TaskNode(task_id=task_id, **{c: row[c] for c in _LABEL}))
     return tuple(tasks)
+
+
+def run_shapes(trace: Trace, structure: Structure) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return which shape each run has, and which of its tasks stands where.
+
+    Returns:
+        run_id and shape of the runs that have one of the shapes; run_id, task_id and position of all tasks.
+    """
+    tasks, edges = _positions(trace)
+    keys = pl.DataFrame({"key": [_key(shape) for shape in structure.shapes]}, schema={"key": pl.String}).with_columns(
+        shape=pl.int_range(pl.len(), dtype=pl.Int64)
+    )
+    runs = _keys(tasks, edges).join(keys, on="key").select("run_id", "shape")
+    return runs, tasks.select("run_id", "task_id", "position")
+
+
+def _keys(tasks: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
+    """Return run_id and key: equal for runs of the same tasks and dependencies."""
+    labels = tasks.group_by("run_id", maintain_order=True).agg(pl.col("label").str.join("\x1e"))
+    links = edges.group_by("run_id", maintain_order=True).agg(
+        pl.format("{}>{}", "child", "parent").str.join("\x1e").alias("links")
+    )
+    return labels.join(links, on="run_id", how="left").select(
+        "run_id", key=pl.concat_str("label", pl.col("links").fill_null(""), separator="\x1d")
+    )
+
+
+def _key(shape: Shape) -> str:
+    labels = ["\x1f".join("\x00" if (v := getattr(task, c)) is None else v for c in _LABEL) for task in shape.tasks]
+    return "\x1d".join(("\x1e".join(labels), "\x1e".join(f"{child}>{parent}" for child, parent in shape.edges)))
 
 
 def task_columns(structure: Structure) -> tuple[pl.DataFrame, NDArray[np.int64]]:

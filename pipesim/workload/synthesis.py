@@ -13,7 +13,7 @@ from pipesim.errors import RequestError
 from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.workload.model import WorkloadModel
-from pipesim.workload.runs import draw_runs, draw_shapes
+from pipesim.workload.runs import draw_runs, draw_shapes, shapes_of_sources
 
 MAX_RUNS = 50_000_000
 MAX_DAYS = 36_525
@@ -43,12 +43,14 @@ def synthesize(model: WorkloadModel, config: SynthesisConfig) -> Trace:
     _check(model, config)
     start = _midnight_after(model.window.end)
     end = start + timedelta(days=config.days)
-    instants = model.arrivals.sample(stream(config.seed, "arrivals"), start, config.days, config.scale)
-    mark = model.marks.sample(stream(config.seed, "marks"), instants)
-    marks = model.marks.columns()
-    pipeline = marks["pipeline"].to_numpy()[mark]
+    submissions = model.arrivals.sample(stream(config.seed, "arrivals"), start, config.days, config.scale)
+    instants = submissions.instants
+    marks = model.marks.sample(stream(config.seed, "marks"), submissions, model.combinations)
+    combinations = model.combinations.frame()
+    pipeline = combinations["pipeline"].to_numpy()[marks.combination]
     shape = draw_shapes(model.structure, np.asarray(model.structure.pair_runs), pipeline, config.seed)
-    runs = marks[mark].select(
+    shape, source = shapes_of_sources(model.marks, marks.source, shape)
+    runs = combinations[marks.combination].select(
         _run_ids(len(instants)),
         pl.Series("pipeline_name", model.structure.pipelines, dtype=pl.String)[pipeline],
         "tenant",
@@ -57,7 +59,7 @@ def synthesize(model: WorkloadModel, config: SynthesisConfig) -> Trace:
         "priority",
         pl.Series("submitted_at", instants).cast(pl.Datetime("us")),
     )
-    frames = draw_runs(model, runs, shape, end, config.seed)
+    frames = draw_runs(model, runs, shape, end, config.seed, source)
     return Trace(frames, origin="synthetic", name=trace_name(model, config))
 
 

@@ -44,8 +44,9 @@ def test_a_law_that_is_far_from_its_rows_is_a_warning(fitted: Lake) -> None:
 
 def test_too_many_arrivals_and_a_missing_rhythm_are_warnings(fitted: Lake) -> None:
     model = load_model(fitted)
-    more = tuple(rate * 1.1 for rate in model.arrivals.runs_per_hour)
-    store(fitted, model.model_copy(update={"arrivals": model.arrivals.model_copy(update={"runs_per_hour": more})}))
+    source = model.arrivals.source
+    more = source.model_copy(update={"intensity": tuple(tuple(1.1 * rate for rate in day) for day in source.intensity)})
+    store(fitted, model.model_copy(update={"arrivals": model.arrivals.model_copy(update={"source": more})}))
     verdict = arrivals_fit(fitted)
     assert (verdict.passed, verdict.severity) == (False, "warn")
     assert "run_count_ratio misses its goal" in verdict.words

@@ -19,7 +19,7 @@ def model(philly: Trace) -> WorkloadModel:
 
 def test_count_ratio(philly: Trace, model: WorkloadModel) -> None:
     start = model.window.start
-    counts = [len(model.arrivals.sample(stream(seed, "arrivals"), start, 42.0, 1.0)) for seed in range(8)]
+    counts = [len(model.arrivals.sample(stream(seed, "arrivals"), start, 42.0, 1.0).instants) for seed in range(8)]
     assert np.mean(counts) / philly.pipeline_runs.height == pytest.approx(1.0, abs=0.02)
 
 

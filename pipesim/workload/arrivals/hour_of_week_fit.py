@@ -8,7 +8,9 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
-from pipesim.workload.arrivals.model import HOUR_US, HOURS_OF_WEEK, HourOfWeekArrivals, Instants, PoissonArrivals, hour_of_week
+from pipesim.workload.arrivals.clock import HOUR_US, HOURS_OF_WEEK, Instants, hour_of_week
+from pipesim.workload.arrivals.hour_of_week import HourOfWeekArrivals
+from pipesim.workload.arrivals.poisson import PoissonArrivals
 from pipesim.workload.laws.choice import MIN_ROWS, LawChoice, choose_law
 from pipesim.workload.laws.families import Fitted, Sample, pick, refit
 from pipesim.workload.laws.law import FamilyLaw, Floats, Law, table_law

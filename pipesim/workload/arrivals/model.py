@@ -1,133 +1,15 @@
-"""Arrival models: when pipeline runs are submitted. Each samples the instants of a horizon from its own generator."""
+"""The arrival models: when pipeline runs are submitted."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from pipesim.workload.laws.law import Floats, Law, mean, mean_grid
-from pipesim.workload.part import Part
+from pipesim.workload.arrivals.day_ar import DayArArrivals
+from pipesim.workload.arrivals.day_block import DayBlockArrivals
+from pipesim.workload.arrivals.hour_of_week import HourOfWeekArrivals
+from pipesim.workload.arrivals.poisson import PoissonArrivals
 
-Instants = NDArray[np.int64]
-
-HOUR_US = 3_600_000_000
-HOURS_OF_WEEK = 168
-_EPOCH = datetime(1970, 1, 1)
-
-
-def microseconds(instant: datetime) -> int:
-    """Return a naive UTC instant as microseconds since 1970."""
-    return (instant - _EPOCH) // timedelta(microseconds=1)
-
-
-def hour_of_week(instants: Instants) -> NDArray[np.int64]:
-    """Return 0..167, counted from Monday 00:00 UTC, for microseconds since 1970 (a Thursday)."""
-    return (instants // HOUR_US + 3 * 24) % HOURS_OF_WEEK
-
-
-class PoissonArrivals(Part):
-    """A homogeneous Poisson process."""
-
-    kind: Literal["poisson"] = "poisson"
-    runs_per_hour: float = Field(ge=0)
-
-    def expected_runs(self, days: float, scale: float) -> float:
-        """Return the expected number of arrivals."""
-        return self.runs_per_hour * 24 * days * scale
-
-    def sample(self, rng: np.random.Generator, start: datetime, days: float, scale: float) -> Instants:
-        """Return the sorted arrival instants (microseconds since 1970) in [start, start + days)."""
-        length = round(days * 24 * HOUR_US)
-        count = rng.poisson(self.expected_runs(days, scale))
-        return np.sort(microseconds(start) + rng.integers(0, max(length, 1), size=count))
-
-
-class HourOfWeekArrivals(Part):
-    """One renewal law for each hour of the week (Rausch et al., arXiv 2006.12587), the mean matched to the observed counts.
-
-    Time is first stretched so that one arrival is expected per unit: an hour of rate r has length r. In that operational
-    time each stretch of hours that share a law is a renewal process in equilibrium: its gaps are drawn from the law divided
-    by the law's mean, and its first arrival from the residual life of such a gap. An equilibrium renewal process expects
-    exactly one arrival per mean gap over any interval, so every hour of the week expects its observed count.
-    """
-
-    kind: Literal["hour-of-week"] = "hour-of-week"
-    runs_per_hour: tuple[float, ...] = Field(min_length=HOURS_OF_WEEK, max_length=HOURS_OF_WEEK)
-    gap_laws: tuple[Law, ...] = Field(min_length=1, description="Laws of gaps; only their shapes count.")
-    law_of_hour: tuple[int, ...] = Field(min_length=HOURS_OF_WEEK, max_length=HOURS_OF_WEEK)
-
-    def expected_runs(self, days: float, scale: float) -> float:
-        """Return the expected number of arrivals, the hours of the week weighted equally."""
-        return float(np.mean(self.runs_per_hour)) * 24 * days * scale
-
-    def sample(self, rng: np.random.Generator, start: datetime, days: float, scale: float) -> Instants:
-        """Return the sorted arrival instants (microseconds since 1970) in [start, start + days)."""
-        begin = microseconds(start)
-        end = begin + round(days * 24 * HOUR_US)
-        hours = np.arange(begin // HOUR_US, -(-end // HOUR_US))
-        of_week = hour_of_week(hours * HOUR_US)
-        rates = np.asarray(self.runs_per_hour)[of_week] * scale
-        edges = np.concatenate([[0.0], np.cumsum(rates)])
-        laws = np.asarray(self.law_of_hour)[of_week]
-        expected = np.bincount(laws, weights=rates, minlength=len(self.gap_laws))
-        gaps = [
-            _Gaps(rng, law, round(n * 1.05) + 256) if n > 0 else None for law, n in zip(self.gap_laws, expected, strict=True)
-        ]
-
-        firsts = np.concatenate([[0], np.flatnonzero(np.diff(laws)) + 1]) if len(laws) else np.empty(0, dtype=np.int64)
-        points = [np.empty(0)]
-        for first, last in zip(firsts.tolist(), [*firsts[1:].tolist(), len(laws)], strict=True):
-            source = gaps[laws[first]]
-            if source is not None:
-                points.append(edges[first] + source.renewals(float(edges[last] - edges[first])))
-        return _to_instants(np.concatenate(points), edges, hours, begin, end)
-
-
-ArrivalModel = Annotated[PoissonArrivals | HourOfWeekArrivals, Field(discriminator="kind")]
-
-
-class _Gaps:
-    """An endless supply of a renewal process's gaps, of mean 1, drawn in large pieces."""
-
-    def __init__(self, rng: np.random.Generator, law: Law, chunk: int) -> None:
-        self._rng, self._law, self._chunk = rng, law, chunk
-        self._mean = mean(law)
-        self._ready = np.empty(0)
-        self._next = 0
-        self._quantiles, weights = mean_grid(law)
-        self._length_biased = np.cumsum(weights) / np.sum(weights)
-
-    def renewals(self, length: float) -> Floats:
-        """Return the renewals of the equilibrium process in [0, length)."""
-        pieces = [np.array([self._residual()])]
-        while pieces[-1][-1] < length:
-            reached = float(pieces[-1][-1])
-            pieces.append(reached + np.cumsum(self._take(int(length - reached) + 16)))
-        points = np.concatenate(pieces)
-        count = int(np.searchsorted(points, length, side="left"))
-        return points[:count]
-
-    def _residual(self) -> float:
-        """Return the time from an arbitrary instant to the next renewal: a uniform share of a length-biased gap."""
-        index = int(np.searchsorted(self._length_biased, self._rng.random()))
-        return float(self._quantiles[index] / self._mean * self._rng.random())
-
-    def _take(self, count: int) -> Floats:
-        if self._next + count > len(self._ready):
-            drawn = self._law.quantile(self._rng.random(max(self._chunk, count))) / self._mean
-            self._ready, self._next = np.concatenate([self._ready[self._next :], drawn]), 0
-        self._next += count
-        return self._ready[self._next - count : self._next]
-
-
-def _to_instants(points: Floats, edges: Floats, hours: Instants, begin: int, end: int) -> Instants:
-    """Map operational time back to instants; hours without arrivals have no length there and are jumped over."""
-    points = points[points < edges[-1]]
-    slot = np.searchsorted(edges, points, side="right") - 1
-    share = (points - edges[slot]) / (edges[slot + 1] - edges[slot])
-    instants = hours[slot] * HOUR_US + np.floor(share * HOUR_US).astype(np.int64)
-    return np.asarray(instants[(instants >= begin) & (instants < end)])
+#: Each expects a number of runs, and samples the submissions of a horizon from its own generator.
+ArrivalModel = Annotated[PoissonArrivals | HourOfWeekArrivals | DayBlockArrivals | DayArArrivals, Field(discriminator="kind")]

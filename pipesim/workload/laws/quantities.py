@@ -67,3 +67,35 @@ def correlated(first: Floats, others: Floats, correlation: Correlation) -> Float
     a, b, c = correlation
     root = np.linalg.cholesky(np.array([[1.0, a, b], [a, 1.0, c], [b, c, 1.0]]))
     return np.asarray(special.ndtr(root @ np.vstack([first, others])))
+
+
+def uniform(scores: Floats) -> Floats:
+    """Return the probabilities of normal scores."""
+    from scipy import special
+
+    return np.asarray(special.ndtr(scores))
+
+
+def conditional(correlation: float, given: Floats, noise: Floats) -> Floats:
+    """Return normal scores that are correlated with the given ones.
+
+    Args:
+        correlation: Theirs.
+        given: Standard normal numbers.
+        noise: Independent ones.
+    """
+    return np.asarray(correlation * given + np.sqrt(1 - correlation**2) * noise)
+
+
+def third(correlation: Correlation, first: Floats, second: Floats, noise: Floats) -> Floats:
+    """Return the third of three correlated normal scores, given two.
+
+    Args:
+        correlation: As `fit_correlation` returns it.
+        first: The first scores, standard normal.
+        second: The second, correlated with these.
+        noise: Independent standard normal numbers.
+    """
+    a, b, c = correlation
+    root = np.linalg.cholesky(np.array([[1.0, a, b], [a, 1.0, c], [b, c, 1.0]]))
+    return np.asarray(root[2, 0] * first + root[2, 1] * (second - a * first) / root[1, 1] + root[2, 2] * noise)

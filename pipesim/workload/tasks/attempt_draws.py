@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -9,28 +11,58 @@ from numpy.typing import NDArray
 from pipesim.streams import stream
 from pipesim.workload.draws import Indices, grouped_choice
 from pipesim.workload.laws.law import Floats, Law
-from pipesim.workload.laws.quantities import correlated
+from pipesim.workload.laws.quantities import conditional, third, uniform
 from pipesim.workload.model import WorkloadModel
 from pipesim.workload.tasks.kinds import DEMAND, Kind
 
 
-def draw_attempts(model: WorkloadModel, kind: Indices, data: Floats, seed: int) -> pl.DataFrame:
-    """Return one row an attempt, ordered by task and attempt.
+@dataclass(frozen=True)
+class Tasks:
+    """What is known of n tasks before their attempts are.
+
+    Args:
+        kind: [n] Index of its kind.
+        demand: [n] Row of all kinds' demands one after the other.
+        work: [n] Normal score of its natural duration in its cell.
+        data: [n] Normal score of the bytes it reads for its kind.
+    """
+
+    kind: Indices
+    demand: Indices
+    work: Floats
+    data: Floats
+
+
+def draw_tasks(model: WorkloadModel, kind: Indices, demand: Indices, work: Floats, seed: int) -> Tasks:
+    """Return tasks of given work, with what they ask for and how much data they read.
 
     Args:
         model: The workload model.
-        kind: For each task to draw, its kind (index into the model's).
-        data: For each task, the standard normal number that says how much data it reads for its kind.
+        kind: [n] For each task to draw, its kind (index into the model's).
+        demand: [n] The row of its kind's demands, -1 where it is to be drawn.
+        work: [n] Normal score of its natural duration in its cell.
         seed: Root seed.
+    """
+    sizes = np.array([len(k.demands.tasks) for k in model.kinds])
+    weights = np.array([w for k in model.kinds for w in k.demands.tasks])
+    choose = grouped_choice(np.repeat(np.arange(len(sizes)), sizes), weights, len(sizes))
+    drawn = choose(kind, stream(seed, "demands").random(len(kind)))
+    known = (np.cumsum(sizes) - sizes)[kind] + demand
+    together = np.array([k.correlation[0] for k in model.kinds])[kind]
+    data = together * work + np.sqrt(1 - together**2) * stream(seed, "data").standard_normal(len(kind))
+    return Tasks(kind, np.where(demand >= 0, known, drawn), work, data)
+
+
+def draw_attempts(model: WorkloadModel, tasks: Tasks, seed: int) -> pl.DataFrame:
+    """Return one row an attempt, ordered by task and attempt.
 
     Returns:
-        task (index into `kind`), attempt, status, final (no attempt follows), the demand columns, duration_s, read_bytes
+        task (index into the tasks), attempt, status, final (no attempt follows), the demand columns, duration_s, read_bytes
         and written_bytes.
     """
-    demands, entry = _draw_demands(model.kinds, kind, seed)
-    task, attempt, outcome, final = _draw_outcomes(model.kinds, kind, seed)
-    cell = _cell_of_demand(model)[entry]
-    duration, read, written = _draw_quantities(model, kind[task], data[task], cell[task], outcome, seed)
+    task, attempt, outcome, final = _draw_outcomes(model.kinds, tasks.kind, seed)
+    cell = _cell_of_demand(model)[tasks.demand]
+    duration, read, written = _draw_quantities(model, tasks, task, cell[task], outcome, seed)
     statuses = pl.Series([o.status for k in model.kinds for o in k.outcomes], dtype=pl.String)
     return pl.DataFrame(
         [
@@ -38,7 +70,7 @@ def draw_attempts(model: WorkloadModel, kind: Indices, data: Floats, seed: int) 
             pl.Series("attempt", attempt),
             statuses[outcome].alias("status"),
             pl.Series("final", final),
-            *demands[entry[task]].iter_columns(),
+            *_demands(model.kinds)[tasks.demand[task]].iter_columns(),
             pl.Series("duration_s", duration),
             _whole("read_bytes", read),
             _whole("written_bytes", written),
@@ -52,8 +84,8 @@ def kind_of_node(kinds: tuple[Kind, ...], nodes: pl.DataFrame) -> Indices:
     return np.array([index[pair] for pair in nodes.select("task_type", "framework").iter_rows()], dtype=np.int64)
 
 
-def _draw_demands(kinds: tuple[Kind, ...], kind: Indices, seed: int) -> tuple[pl.DataFrame, Indices]:
-    """Return all kinds' demand combinations one after the other, and the row of each task."""
+def _demands(kinds: tuple[Kind, ...]) -> pl.DataFrame:
+    """Return all kinds' demand combinations one after the other."""
     types = {
         "gpus": pl.Float64(),
         "cpu_cores": pl.Float64(),
@@ -61,11 +93,7 @@ def _draw_demands(kinds: tuple[Kind, ...], kind: Indices, seed: int) -> tuple[pl
         "gpu_type": pl.String(),
         "pool": pl.String(),
     }
-    table = pl.DataFrame({c: [v for k in kinds for v in getattr(k.demands, c)] for c in DEMAND}, schema=types)
-    owner = np.repeat(np.arange(len(kinds)), [len(k.demands.tasks) for k in kinds])
-    weights = np.array([w for k in kinds for w in k.demands.tasks])
-    choose = grouped_choice(owner, weights, len(kinds))
-    return table, choose(kind, stream(seed, "demands").random(len(kind)))
+    return pl.DataFrame({c: [v for k in kinds for v in getattr(k.demands, c)] for c in DEMAND}, schema=types)
 
 
 def _cell_of_demand(model: WorkloadModel) -> Indices:
@@ -102,33 +130,37 @@ def _draw_outcomes(kinds: tuple[Kind, ...], kind: Indices, seed: int) -> tuple[I
 
 
 def _draw_quantities(
-    model: WorkloadModel, kind: Indices, data: Floats, cell: Indices, outcome: Indices, seed: int
+    model: WorkloadModel, tasks: Tasks, task: Indices, cell: Indices, outcome: Indices, seed: int
 ) -> tuple[Floats, Floats, Floats]:
     """Return each attempt's seconds, bytes read and bytes written; NaN where the log would not say.
 
-    The three share a Gaussian copula. The data read belong to the task, so all its attempts read the same. An unsuccessful
-    attempt's seconds come from the law of its outcome instead of its cell's.
+    The three share a Gaussian copula. Natural duration and data read belong to the task, so all its attempts have the same. An
+    unsuccessful attempt's seconds come from the law of its outcome instead of its cell's.
     """
-    seconds_u = np.empty(len(kind))
+    held = [o.held for k in model.kinds for o in k.outcomes]
+    ends_early = np.array([law is not None for law in held])[outcome]
+    kind = tasks.kind[task]
+    score = tasks.work[task]
     read, written = np.full(len(kind), np.nan), np.full(len(kind), np.nan)
     for i, rows in _groups(kind, len(model.kinds)):
         k = model.kinds[i]
         rng = stream(seed, "durations", k.name)
+        early = rows[ends_early[rows]]
+        data = tasks.data[task]
+        score[early] = conditional(k.correlation[0], data[early], rng.standard_normal(len(early)))
         if k.read.law is None and k.written.law is None:
-            seconds_u[rows] = rng.random(len(rows))
             continue
-        u = correlated(data[rows], rng.standard_normal((2, len(rows))), k.correlation)
         known = stream(seed, "bytes", k.name).random(len(rows))
-        read[rows], seconds_u[rows], written[rows] = k.read.draw(u[0], known), u[1], k.written.draw(u[2], known)
+        read[rows] = k.read.draw(uniform(data[rows]), known)
+        out = third(k.correlation, data[rows], score[rows], rng.standard_normal(len(rows)))
+        written[rows] = k.written.draw(uniform(out), known)
 
-    held = [o.held for k in model.kinds for o in k.outcomes]
-    ends_early = np.array([law is not None for law in held])[outcome]
     laws: list[Law | None] = [*(c.choice.law if c.choice else None for c in model.durations), *held]
     seconds = np.empty(len(kind))
     for i, rows in _groups(np.where(ends_early, len(model.durations) + outcome, cell), len(laws)):
         law = laws[i]
         assert law is not None, "every attempt draws from a cell or an outcome that has a law"
-        seconds[rows] = law.quantile(seconds_u[rows])
+        seconds[rows] = law.quantile(uniform(score[rows]))
     return seconds, read, written
 
 

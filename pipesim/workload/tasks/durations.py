@@ -90,6 +90,35 @@ def fit_durations(attempts: pl.DataFrame, streams: Streams) -> tuple[tuple[Durat
     return tuple(cells), notes
 
 
+def work_scores(attempts: pl.DataFrame, cells: tuple[DurationCell, ...]) -> pl.Series:
+    """Return the normal score of each attempt's natural duration among those that share its law; NULL where it has none.
+
+    Of a duration that is only known to be larger the score is in the middle of what is left.
+
+    Args:
+        attempts: What `attempts.prepare` returns.
+        cells: The cells that were fitted to them.
+    """
+    from scipy.special import ndtri
+
+    leaf = pl.DataFrame(
+        [(c.task_type, c.framework, c.size, c.uses) for c in cells if c.level == "size"],
+        schema={**dict.fromkeys(CELL, pl.String), "law": pl.Int64},
+        orient="row",
+    )
+    law = attempts.join(leaf, on=CELL, how="left", nulls_equal=True, maintain_order="left")["law"].fill_null(-1).to_numpy()
+    seconds, natural, censored = (attempts[c].to_numpy() for c in ("seconds", "natural", "censored"))
+    u = np.full(attempts.height, np.nan)
+    for one in np.unique(law[natural]).tolist():
+        mine = law == one
+        exact = np.sort(seconds[mine & natural])
+        below, upto = (np.searchsorted(exact, seconds[mine], side=side) for side in ("left", "right"))
+        u[mine] = np.where(natural[mine], (below + upto) / 2, (upto + len(exact)) / 2) / len(exact)
+        u[mine & ~natural & ~censored] = np.nan
+        u[mine] = np.clip(u[mine], 0.5 / len(exact), 1 - 0.5 / len(exact))
+    return pl.Series("work", ndtri(u)).fill_nan(None)
+
+
 def _usable(attempts: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """Return the rows that tell about natural durations, or those of failures where nothing ever succeeded."""
     usable = attempts.filter(pl.col("natural") | pl.col("censored"))

@@ -129,6 +129,31 @@ def _outcomes(ended: pl.DataFrame, rare: dict[str, Outcome]) -> tuple[Outcome, .
     return tuple(outcomes)
 
 
+def demand_rows(demands: Demands, tasks: pl.DataFrame) -> pl.Series:
+    """Return for each task of the kind the row of `demands` that it asks for, -1 where none is like it.
+
+    Args:
+        demands: The combinations of the kind.
+        tasks: The columns `DEMAND` of tasks of the kind.
+    """
+    types = {"gpus": pl.Float64, "cpu_cores": pl.Float64, "memory_bytes": pl.Int64, "gpu_type": pl.String, "pool": pl.String}
+    known = pl.DataFrame({c: getattr(demands, c) for c in DEMAND}, schema=types)
+    asked = tasks.select(DEMAND)
+    if known["pool"].null_count() == known.height:
+        asked = asked.with_columns(pool=pl.lit(None, dtype=pl.String))
+    exact, rounded = (
+        some.join(known.with_row_index("row"), on=DEMAND, how="left", nulls_equal=True, maintain_order="left")["row"]
+        for some in (asked, asked.with_columns(_rounded_memory()))
+    )
+    return exact.fill_null(rounded).cast(pl.Int64).fill_null(-1).alias("demand")
+
+
+def _rounded_memory() -> pl.Expr:
+    step = np.log(1.05)
+    rounded = ((pl.col("memory_bytes").log() / step).round() * step).exp().round().cast(pl.Int64)
+    return pl.when(pl.col("memory_bytes") > 0).then(rounded).otherwise("memory_bytes").alias("memory_bytes")
+
+
 def _demands(rows: pl.DataFrame) -> Demands:
     """Count the combinations of a kind's tasks.
 
@@ -139,8 +164,6 @@ def _demands(rows: pl.DataFrame) -> Demands:
     tied = rows["pool"].drop_nulls().n_unique() == 1 and rows["pool"].null_count() == 0
     tasks = tasks.select(*DEMAND[:-1], pool="pool" if tied else pl.lit(None, dtype=pl.String))
     if tasks.n_unique() > _MAX_COMBINATIONS:
-        step = np.log(1.05)
-        rounded = ((pl.col("memory_bytes").log() / step).round() * step).exp().round().cast(pl.Int64)
-        tasks = tasks.with_columns(memory_bytes=pl.when(pl.col("memory_bytes") > 0).then(rounded).otherwise("memory_bytes"))
+        tasks = tasks.with_columns(_rounded_memory())
     counted = tasks.group_by(DEMAND).agg(pl.len().alias("tasks")).sort(DEMAND).with_columns(size=size_class(pl.col("gpus")))
     return Demands(**{c: tuple(counted[c].to_list()) for c in (*DEMAND, "size", "tasks")})

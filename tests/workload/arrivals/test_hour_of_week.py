@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from pipesim.streams import stream
+from pipesim.workload.arrivals.clock import HOUR_US, hour_of_week, microseconds
+from pipesim.workload.arrivals.hour_of_week import HourOfWeekArrivals
 from pipesim.workload.arrivals.hour_of_week_fit import exposure_hours, fit_hour_of_week, fit_poisson
-from pipesim.workload.arrivals.model import HOUR_US, HourOfWeekArrivals, PoissonArrivals, hour_of_week, microseconds
+from pipesim.workload.arrivals.poisson import PoissonArrivals
 from pipesim.workload.laws.law import FamilyLaw
 
 MONDAY = datetime(2024, 1, 1)
@@ -43,7 +45,7 @@ def test_each_hour_expects_its_rate_whatever_the_shapes() -> None:
     )
     counts = np.zeros(168)
     weeks = 200
-    instants = model.sample(stream(1, "arrivals"), MONDAY, 7.0 * weeks, 1.0)
+    instants = model.sample(stream(1, "arrivals"), MONDAY, 7.0 * weeks, 1.0).instants
     counts = np.bincount(hour_of_week(instants), minlength=168) / weeks
     assert counts[1:160:2] == pytest.approx(30.0, rel=0.05)
     assert np.mean(counts[0:160:2]) == pytest.approx(6.0, rel=0.05)
@@ -60,7 +62,7 @@ def test_scale_multiplies_the_count(kind: str) -> None:
     )
     start = MONDAY + timedelta(hours=5)
     for scale in (0.5, 1.0, 2.0):
-        instants = model.sample(stream(3, "arrivals"), start, 100.5, scale)
+        instants = model.sample(stream(3, "arrivals"), start, 100.5, scale).instants
         assert len(instants) == pytest.approx(model.expected_runs(100.5, scale), rel=0.05)
         assert microseconds(start) <= instants[0]
         assert instants[-1] < microseconds(start) + 100.5 * 24 * HOUR_US
@@ -82,9 +84,9 @@ def test_fitted_counts_match_the_log(kind: str) -> None:
         model, notes = fit_poisson(log, int(log[-1]))
     else:
         model, _, notes = fit_hour_of_week(log, int(log[-1]), STREAMS)
-        gaps = np.diff(model.sample(stream(0, "arrivals"), MONDAY, 42.0, 1.0))
+        gaps = np.diff(model.sample(stream(0, "arrivals"), MONDAY, 42.0, 1.0).instants)
         assert np.mean(gaps == 0) == pytest.approx(0.5, abs=0.03)
-    counts = [len(model.sample(stream(seed, "arrivals"), MONDAY, 42.0, 1.0)) for seed in range(16)]
+    counts = [len(model.sample(stream(seed, "arrivals"), MONDAY, 42.0, 1.0).instants) for seed in range(16)]
     assert np.mean(counts) / len(log) == pytest.approx(1.0, abs=0.02)
     assert not [n for n in notes if "covers" in n]
 
@@ -92,7 +94,7 @@ def test_fitted_counts_match_the_log(kind: str) -> None:
 def test_rhythm_survives() -> None:
     log = bursty_log(6)
     model, _, _ = fit_hour_of_week(log, int(log[-1]), STREAMS)
-    drawn = np.bincount(hour_of_week(model.sample(stream(0, "arrivals"), MONDAY, 420.0, 1.0)), minlength=168) / 10
+    drawn = np.bincount(hour_of_week(model.sample(stream(0, "arrivals"), MONDAY, 420.0, 1.0).instants), minlength=168) / 10
     real = np.bincount(hour_of_week(log), minlength=168)
     assert np.corrcoef(drawn, real)[0, 1] > 0.98
 
@@ -112,12 +114,12 @@ def test_short_logs_have_a_rate_and_a_note(offsets_s: list[int], expected_per_da
     model, _, notes = fit_hour_of_week(log, int(log[-1]), STREAMS)
     assert notes
     assert model.expected_runs(1.0, 1.0) == pytest.approx(expected_per_day, rel=0.05)
-    assert len(model.sample(stream(0, "arrivals"), MONDAY, 50.0, 1.0)) == pytest.approx(50 * expected_per_day, rel=0.1)
+    assert len(model.sample(stream(0, "arrivals"), MONDAY, 50.0, 1.0).instants) == pytest.approx(50 * expected_per_day, rel=0.1)
 
 
 def test_a_log_without_weekends_has_none() -> None:
     log = bursty_log(3)
     log = log[hour_of_week(log) < 120]
     model, _, _ = fit_hour_of_week(log, int(log[-1]), STREAMS)
-    drawn = model.sample(stream(0, "arrivals"), MONDAY, 70.0, 1.0)
+    drawn = model.sample(stream(0, "arrivals"), MONDAY, 70.0, 1.0).instants
     assert hour_of_week(drawn).max() < 120

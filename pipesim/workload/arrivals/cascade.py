@@ -1,0 +1,98 @@
+"""Where in its hour each submission lies: a binary cascade, which is bursty on every scale from an hour to a second."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from pipesim.workload.arrivals.clock import HOUR_US, SECOND_US, Instants, resolution
+from pipesim.workload.part import Part
+
+Counts = NDArray[np.int64]
+
+LEVELS = 12
+_CELLS = 2**LEVELS
+#: A cell of 2, 3-4, 5-8, 9-16, 17-32, 33-64, or more submissions.
+_BIN_ENDS = np.array([2, 4, 8, 16, 32, 64])
+_BINS = len(_BIN_ENDS) + 1
+_ALPHAS = np.geomspace(0.02, 200.0, 50)
+#: Fewer cells tell no alpha of their own.
+_FEWEST_CELLS = 20
+
+
+class Cascade(Part):
+    """How the submissions of an hour fall into its halves, these into theirs, and so on, 12 times.
+
+    Of n submissions in a cell the left half has Binomial(n, p), p ~ Beta(a, a), with `a` by the level and by n: small where
+    submissions come in bursts, large where halves are alike. Inside the last cells, of 0.9 s, they are uniform.
+    """
+
+    alphas: tuple[tuple[float, ...], ...] = Field(min_length=LEVELS, max_length=LEVELS, description="[level][bin of n].")
+    resolution_us: int = Field(ge=1, le=60 * SECOND_US, description="Instants are rounded down to whole multiples of this.")
+
+    def spread(self, rng: np.random.Generator, hours: Instants, counts: Counts, scale: float) -> Instants:
+        """Return the instants of submissions, ascending.
+
+        A log of `scale` times the rate has cells as uneven as those that were fitted, with `scale` times the submissions; so
+        `a` goes by n / scale.
+
+        Args:
+            rng: The generator.
+            hours: [h] Hours since 1970.
+            counts: [h] How many submissions each has.
+            scale: What the rate of the log was multiplied by.
+        """
+        table = np.array(self.alphas)
+        cell = hours
+        for level in range(LEVELS):
+            some = counts > 0
+            cell, counts = cell[some], counts[some]
+            alpha = table[level, _bins(counts / scale)]
+            left = rng.binomial(counts, rng.beta(alpha, alpha))
+            cell = np.stack([2 * cell, 2 * cell + 1], axis=1).ravel()
+            counts = np.stack([left, counts - left], axis=1).ravel()
+        cell = np.repeat(cell, counts)
+        within = (cell % _CELLS + rng.random(len(cell))) * (HOUR_US / _CELLS)
+        instants = cell // _CELLS * HOUR_US + within.astype(np.int64)
+        return np.asarray(np.sort(instants // self.resolution_us * self.resolution_us))
+
+
+def fit_cascade(submitted: Instants) -> Cascade:
+    """Return the cascade of a log, by maximum likelihood of the symmetric beta-binomial law on a grid of `a`.
+
+    A bin of n with under 20 cells on a level has the `a` of all cells of that level; a level with under 20 cells is even.
+
+    Args:
+        submitted: Submission instants.
+    """
+    finest = submitted // HOUR_US * _CELLS + submitted % HOUR_US * _CELLS // HOUR_US
+    return Cascade(
+        alphas=tuple(_level(finest >> (LEVELS - 1 - level)) for level in range(LEVELS)), resolution_us=resolution(submitted)
+    )
+
+
+def _level(half: Instants) -> tuple[float, ...]:
+    """Return the `a` of each bin of n, given each submission's half cell."""
+    halves, counts = np.unique(half, return_counts=True)
+    _, first = np.unique(halves >> 1, return_index=True)
+    total = np.add.reduceat(counts, first) if len(counts) else counts
+    left = np.where(halves[first] % 2 == 0, counts[first], 0)
+    left, total = left[total > 1], total[total > 1]
+    overall = _likeliest(left, total) if len(total) >= _FEWEST_CELLS else float(_ALPHAS[-1])
+    of_bin = _bins(total)
+    mine = [of_bin == b for b in range(_BINS)]
+    return tuple(_likeliest(left[m], total[m]) if np.count_nonzero(m) >= _FEWEST_CELLS else overall for m in mine)
+
+
+def _likeliest(left: Counts, total: Counts) -> float:
+    from scipy.special import betaln
+
+    pairs, weights = np.unique(np.stack([np.minimum(left, total - left), total]), axis=1, return_counts=True)
+    a = _ALPHAS[:, None]
+    log_likelihood = (betaln(pairs[0] + a, pairs[1] - pairs[0] + a) - betaln(a, a)) @ weights
+    return float(_ALPHAS[int(np.argmax(log_likelihood))])
+
+
+def _bins(counts: NDArray[np.number]) -> NDArray[np.int64]:
+    return np.searchsorted(_BIN_ENDS, counts, side="left")
