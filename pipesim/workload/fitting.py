@@ -14,6 +14,7 @@ from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.workload.arrivals.clock import microseconds
 from pipesim.workload.arrivals.fitting import ArrivalKind, fit_arrivals
+from pipesim.workload.drift import fit_drift
 from pipesim.workload.marks.combinations import fit_combinations
 from pipesim.workload.marks.fitting import MarksKind, fit_marks
 from pipesim.workload.model import Provenance, Window, WorkloadModel
@@ -106,7 +107,8 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
     combinations = fit_combinations(with_shape, structure.pipelines)
     kinds = fit_kinds(attempts, trace["task_io"])
     lifecycle = fit_lifecycle(trace, end)
-    notes = [*_left_out(runs, with_shape), *arrival_notes, *structure_notes, *duration_notes]
+    drift, drift_notes = fit_drift(with_shape.filter(pl.col("submitted_at").is_not_null()), attempts, streams)
+    notes = [*drift_notes, *_left_out(runs, with_shape), *arrival_notes, *structure_notes, *duration_notes]
     notes += [f"models: {note}" for note in lifecycle.notes]
     return WorkloadModel(
         window=Window(start=submitted[0], end=end),
@@ -119,6 +121,7 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
         kinds=kinds,
         assets=fit_assets(trace),
         lifecycle=lifecycle,
+        drift=drift,
         provenance=Provenance(
             arrivals=config.arrivals,
             marks=config.marks,

@@ -12,6 +12,7 @@ from pipesim.errors import FileError
 from pipesim.lake import content_hash
 from pipesim.lifecycle import LifecycleModel
 from pipesim.workload.arrivals.model import ArrivalModel
+from pipesim.workload.drift import Drift
 from pipesim.workload.laws.choice import LawChoice
 from pipesim.workload.marks.combinations import Combinations
 from pipesim.workload.marks.model import Coupling
@@ -58,6 +59,7 @@ class WorkloadModel(Part):
     kinds: tuple[Kind, ...]
     assets: AssetSizes | None
     lifecycle: LifecycleModel = LifecycleModel()
+    drift: tuple[Drift, ...] = ()
     provenance: Provenance
 
     @cached_property
