@@ -95,8 +95,12 @@ def ingest(
 
 @app.command()
 def fit(
-    arrivals: Annotated[str, typer.Option("--arrivals", help="The arrival model: hour-of-week or poisson.")] = "hour-of-week",
-    marks: Annotated[str, typer.Option("--marks", help="How the marks of runs hang together: independent.")] = "independent",
+    arrivals: Annotated[
+        str, typer.Option("--arrivals", help="The arrival model: day-block, day-ar, hour-of-week or poisson.")
+    ] = "day-block",
+    marks: Annotated[
+        str, typer.Option("--marks", help="What runs are, given when they come: same-day, hour-octave or independent.")
+    ] = "same-day",
     window: Annotated[
         str, typer.Option("--window", help="Fit only what was submitted in FROM..TO, two days in UTC, the last included.")
     ] = "",

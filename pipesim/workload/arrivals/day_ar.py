@@ -96,11 +96,11 @@ class DayArArrivals(Part):
             mine = np.flatnonzero(weekday(horizon) == w)
             candidates = self.source.candidates(w)
             apart = np.abs(np.log((of_source[candidates] + _HALF) / (totals[mine, None] + _HALF)))
-            near = candidates[np.argsort(apart, axis=1, kind="stable")[:, :_NEAREST]]
+            near = candidates[np.argsort(apart, axis=1, kind="stable")[:, : max(2, min(_NEAREST, len(candidates) // 4))]]
             first = rng.integers(near.shape[1], size=len(mine))
             second = (first + rng.integers(1, max(near.shape[1], 2), size=len(mine))) % near.shape[1]
             rows = np.arange(len(mine))
-            early = np.arange(24) < rng.integers(1, 24, size=(len(mine), 1))
+            early = np.arange(24) < rng.integers(6, 19, size=(len(mine), 1))
             out[mine] = np.where(early, shares[near[rows, first]], shares[near[rows, second]])
         return shares_of(out)
 

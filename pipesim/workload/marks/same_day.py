@@ -21,7 +21,7 @@ class SameDayMarks(Part):
     """Blocks of 20 runs of the day of the log that lent the day its arrivals, from about the same time of the day.
 
     An arrival model that borrows no days has, for each day, one of the six days of the log of the same kind (Monday to Friday,
-    or the weekend) with the nearest number of runs.
+    or the weekend), or of the nearest quarter if these are fewer, with the nearest number of runs.
     """
 
     kind: Literal["same-day"] = "same-day"
@@ -60,7 +60,7 @@ class SameDayMarks(Part):
             alike = np.flatnonzero(alike if alike.any() else np.ones(len(of_log), dtype=bool))
             mine = np.flatnonzero(weekend == kind)
             apart = np.abs(np.log((counts[mine, None] + 1) / (sizes[alike] + 1)))
-            near = alike[np.argsort(apart, axis=1, kind="stable")[:, :_NEAREST]]
+            near = alike[np.argsort(apart, axis=1, kind="stable")[:, : max(1, min(_NEAREST, len(alike) // 4))]]
             lent[mine] = of_log[near[np.arange(len(mine)), rng.integers(near.shape[1], size=len(mine))]]
         return lent
 
