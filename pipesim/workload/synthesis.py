@@ -13,6 +13,7 @@ from pipesim.errors import RequestError
 from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.workload.model import WorkloadModel
+from pipesim.workload.privacy import private
 from pipesim.workload.runs import draw_runs, draw_shapes, shapes_of_sources
 
 MAX_RUNS = 50_000_000
@@ -27,6 +28,7 @@ class SynthesisConfig(BaseModel):
     days: float = Field(description="Length of the horizon in days; fractions are allowed.")
     scale: float = Field(default=1.0, description="Multiplies the arrival rate. Durations and demands stay as they are.")
     seed: int = Field(default=0, ge=0, description="Root seed.")
+    private: bool = Field(default=False, description="Draw no row, no day and no name of the log, to give the trace away.")
 
 
 def synthesize(model: WorkloadModel, config: SynthesisConfig) -> Trace:
@@ -41,6 +43,9 @@ def synthesize(model: WorkloadModel, config: SynthesisConfig) -> Trace:
             million runs are to be expected.
     """
     _check(model, config)
+    name = trace_name(model, config)
+    if config.private:
+        model = private(model)
     start = _midnight_after(model.window.end)
     end = start + timedelta(days=config.days)
     submissions = model.arrivals.sample(stream(config.seed, "arrivals"), start, config.days, config.scale)
@@ -60,12 +65,12 @@ def synthesize(model: WorkloadModel, config: SynthesisConfig) -> Trace:
         pl.Series("submitted_at", instants).cast(pl.Datetime("us")),
     )
     frames = draw_runs(model, runs, shape, end, config.seed, source)
-    return Trace(frames, origin="synthetic", name=trace_name(model, config))
+    return Trace(frames, origin="synthetic", name=name)
 
 
 def trace_name(model: WorkloadModel, config: SynthesisConfig) -> str:
     """Return the name that the model and the configuration give the trace."""
-    return f"{model.id}-d{_plain(config.days)}-x{_plain(config.scale)}-s{config.seed}"
+    return f"{model.id}-d{_plain(config.days)}-x{_plain(config.scale)}-s{config.seed}{'-private' * config.private}"
 
 
 def _plain(number: float) -> str:

@@ -11,7 +11,7 @@ from pipesim.trace import Trace
 from pipesim.workload.arrivals.clock import HOUR_US
 from pipesim.workload.marks.combinations import MARKS, Combinations
 from pipesim.workload.marks.hour_octave import HourOctaveMarks, octaves
-from pipesim.workload.marks.independent import IndependentMarks, fit_repeats
+from pipesim.workload.marks.independent import IndependentMarks
 from pipesim.workload.marks.model import Coupling
 from pipesim.workload.marks.same_day import SameDayMarks
 from pipesim.workload.marks.source_runs import SourceRuns, fit_source_runs
@@ -46,7 +46,7 @@ def fit_marks(
     runs = trace.pipeline_runs.filter(pl.col("pipeline_name").is_in(structure.pipelines) & pl.col("submitted_at").is_not_null())
     runs = runs.sort("submitted_at", "run_id")
     if kind == "independent":
-        return IndependentMarks(repeat=fit_repeats(runs))
+        return IndependentMarks()
     shapes, places = run_shapes(trace, structure)
     names = pl.DataFrame({"pipeline_name": structure.pipelines}).with_row_index("pipeline")
     rows = combinations.frame().drop("runs").with_row_index("combination")

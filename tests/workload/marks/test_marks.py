@@ -12,10 +12,10 @@ from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, synthesize
 from pipesim.workload.arrivals.clock import DAY_US, HOUR_US, Submissions, microseconds
-from pipesim.workload.marks.combinations import Combinations
+from pipesim.workload.marks.combinations import Combinations, fit_combinations
 from pipesim.workload.marks.fitting import MarksKind
 from pipesim.workload.marks.hour_octave import HourOctaveMarks, octaves
-from pipesim.workload.marks.independent import IndependentMarks, fit_repeats
+from pipesim.workload.marks.independent import IndependentMarks
 from pipesim.workload.marks.same_day import SameDayMarks
 from pipesim.workload.marks.source_runs import BLOCK, MOST_RUNS, UNKNOWN, SourceRuns, fit_source_runs, scores_near
 
@@ -187,6 +187,11 @@ def test_hour_octave_marks_come_from_hours_as_busy(scale: float) -> None:
     assert (of_hour[0], of_hour[2], of_hour[3]) == ({3}, {150}, {150})
 
 
+def repeats(runs: pl.DataFrame) -> tuple[float, ...]:
+    missing = {"trigger": pl.lit(None, pl.String), "priority": pl.lit(None, pl.Int64), "run_id": pl.int_range(pl.len())}
+    return fit_combinations(runs.with_columns(**missing), ("p",)).repeat
+
+
 def test_repeats_are_what_chance_does_not_explain() -> None:
     rng = np.random.default_rng(9)
     users = rng.integers(0, 4, 40_000)
@@ -195,19 +200,24 @@ def test_repeats_are_what_chance_does_not_explain() -> None:
     for i in range(1, len(users)):
         if again[i]:
             users[i] = users[i - 1]
-    frame = pl.DataFrame({"pipeline_name": "p", "tenant": "t", "user": users, "at": np.cumsum(gaps)}).with_columns(
+    frame = pl.DataFrame({"pipeline_name": "p", "tenant": "t", "user": users.astype(str), "at": np.cumsum(gaps)}).with_columns(
         submitted_at=pl.lit(MONDAY) + pl.duration(microseconds=(pl.col("at") * 1e6).cast(pl.Int64))
     )
-    repeat = fit_repeats(frame)
+    repeat = repeats(frame)
     assert repeat[1] == pytest.approx(0.7, abs=0.02)
     assert repeat[5] == pytest.approx(0.1, abs=0.02)
     assert repeat[0] == pytest.approx(0.4, abs=0.02)  # no gap is as short: all gaps together
-    model = IndependentMarks(repeat=repeat)
     combinations = Combinations(
-        pipeline=(0,) * 4, tenant=(None,) * 4, user=tuple("abcd"), trigger=(None,) * 4, priority=(None,) * 4, runs=(1, 2, 3, 4)
+        pipeline=(0,) * 4,
+        tenant=(None,) * 4,
+        user=tuple("abcd"),
+        trigger=(None,) * 4,
+        priority=(None,) * 4,
+        runs=(1, 2, 3, 4),
+        repeat=repeat,
     )
     instants = microseconds(MONDAY) + (np.cumsum(gaps) * 1e6).astype(np.int64)
-    drawn = model.sample(stream(0, "m"), Submissions(instants, FIRST, None, 1.0), combinations).combination
+    drawn = IndependentMarks().sample(stream(0, "m"), Submissions(instants, FIRST, None, 1.0), combinations).combination
     assert np.bincount(drawn) / len(drawn) == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.02)
 
 
@@ -223,7 +233,7 @@ def test_too_few_runs_have_no_sessions(users: list[str]) -> None:
         schema={"pipeline_name": pl.String, "tenant": pl.String, "user": pl.String, "submitted_at": pl.Datetime("us")},
         orient="row",
     )
-    assert fit_repeats(frame) == (0.0,) * 6
+    assert repeats(frame) == (0.0,) * 6
 
 
 def test_of_very_many_runs_blocks_of_neighbours_are_kept() -> None:

@@ -1,0 +1,123 @@
+"""Private traces: what is drawn for others holds no row, no day and no name of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import polars as pl
+
+from pipesim.workload.arrivals.day_ar import fit_day_ar
+from pipesim.workload.arrivals.day_block import DayBlockArrivals
+from pipesim.workload.arrivals.days import SourceDays
+from pipesim.workload.arrivals.model import ArrivalModel
+from pipesim.workload.marks.combinations import MARKS, Combinations
+from pipesim.workload.marks.independent import IndependentMarks
+from pipesim.workload.model import WorkloadModel
+from pipesim.workload.structure import Shape, Structure
+from pipesim.workload.tasks.durations import DurationCell
+from pipesim.workload.tasks.kinds import Demands, Kind
+
+#: What fewer runs or tasks than this have in common could tell who they were.
+FEWEST = 5
+_FEWEST_DAYS = 14
+
+
+def private(model: WorkloadModel) -> WorkloadModel:
+    """Return a model of which no draw repeats a row of the log, by construction.
+
+    Days: an autoregression of their totals with the hours of two days each, or the mean week of a log of under two weeks.
+    Runs: marks are drawn one by one, whatever day it is, and durations from the laws of their cells. Names of pipelines,
+    tenants, users and tasks are numbers, given by frequency; users and tenants of under five runs have none, and demands of
+    under five tasks are left out. Pools have no name: a scenario places the tasks. What remains are frequencies and laws.
+
+    Args:
+        model: A fitted model.
+    """
+    pipelines = _numbered("pipeline", model.structure.pipelines, _runs(model.combinations, "pipeline"))
+    tenants = _names(model.combinations, "tenant")
+    users = _names(model.combinations, "user")
+    return model.model_copy(
+        update={
+            "arrivals": _arrivals(model.arrivals),
+            "combinations": _combinations(model.combinations, tenants, users),
+            "marks": IndependentMarks(),
+            "structure": _structure(model.structure, pipelines),
+            "kinds": tuple(_kind(kind) for kind in model.kinds),
+            "durations": tuple(_cell(cell, tenants) for cell in model.durations),
+        }
+    )
+
+
+def _runs(combinations: Combinations, column: str) -> dict[str | int, int]:
+    frame = combinations.frame().group_by(column).agg(pl.col("runs").sum()).drop_nulls(column)
+    return dict(frame.iter_rows())
+
+
+def _numbered(word: str, names: Iterable[str], runs: dict[str | int, int]) -> tuple[str, ...]:
+    """Return a number for each name, the most frequent first; `runs` goes by position."""
+    order = sorted(range(len(tuple(names))), key=lambda i: (-runs.get(i, 0), i))
+    rank = {i: n for n, i in enumerate(order, start=1)}
+    return tuple(f"{word}-{rank[i]}" for i in range(len(order)))
+
+
+def _names(combinations: Combinations, column: str) -> dict[str | None, str | None]:
+    """Return what replaces each name; the seldom ones, which could tell who it was, have none."""
+    runs = _runs(combinations, column)
+    order = sorted(runs, key=lambda name: (-runs[name], name))
+    return {str(name): f"{column}-{n}" if runs[name] >= FEWEST else None for n, name in enumerate(order, start=1)} | {
+        None: None
+    }
+
+
+def _arrivals(arrivals: ArrivalModel) -> ArrivalModel:
+    if not isinstance(arrivals, DayBlockArrivals):
+        return arrivals
+    if len(arrivals.source.day) >= _FEWEST_DAYS:
+        return fit_day_ar(arrivals.source, arrivals.cascade)
+    # Of a few days not even the shares of hours are lent: each hour has the mean of its three neighbours on the mean day.
+    week = arrivals.weekly_rates().reshape(7, 24)
+    mean = week.mean(axis=0)
+    smooth = (np.roll(mean, 1) + mean + np.roll(mean, -1)) / 3
+    days = week.sum(axis=1) / max(float(smooth.sum()), 1e-300)
+    first = arrivals.source.day[0] - (arrivals.source.day[0] + 3) % 7
+    # Two weeks of it, so that every weekday stands for itself.
+    rates = np.tile(days[:, None] * smooth, (2, 1))
+    source = SourceDays(day=tuple(range(first, first + 14)), intensity=tuple(map(tuple, rates.tolist())))
+    return DayBlockArrivals(source=source, cascade=arrivals.cascade)
+
+
+def _combinations(
+    combinations: Combinations, tenants: dict[str | None, str | None], users: dict[str | None, str | None]
+) -> Combinations:
+    frame = combinations.frame().with_columns(
+        tenant=pl.Series([tenants[name] for name in combinations.tenant], dtype=pl.String),
+        user=pl.Series([users[name] for name in combinations.user], dtype=pl.String),
+    )
+    counted = frame.group_by("pipeline", *MARKS).agg(pl.col("runs").sum()).sort("pipeline", *MARKS)
+    return Combinations(**{c: tuple(counted[c].to_list()) for c in counted.columns}, repeat=combinations.repeat)
+
+
+def _structure(structure: Structure, pipelines: tuple[str, ...]) -> Structure:
+    shapes = tuple(shape.model_copy(update={"tasks": _tasks(shape)}) for shape in structure.shapes)
+    return structure.model_copy(update={"shapes": shapes, "pipelines": pipelines})
+
+
+def _tasks(shape: Shape) -> tuple[object, ...]:
+    words = [task.task_type or "task" for task in shape.tasks]
+    names = [f"{word}-{words[:i].count(word) + 1}" for i, word in enumerate(words)]
+    return tuple(
+        task.model_copy(update={"task_id": name, "task_name": name, "raw_type": task.task_type})
+        for task, name in zip(shape.tasks, names, strict=True)
+    )
+
+
+def _kind(kind: Kind) -> Kind:
+    frequent = [i for i, tasks in enumerate(kind.demands.tasks) if tasks >= FEWEST] or [int(np.argmax(kind.demands.tasks))]
+    columns = {name: tuple(getattr(kind.demands, name)[i] for i in frequent) for name in Demands.model_fields}
+    columns["pool"] = (None,) * len(frequent)
+    return kind.model_copy(update={"demands": Demands(**columns)})
+
+
+def _cell(cell: DurationCell, tenants: dict[str | None, str | None]) -> DurationCell:
+    return cell
