@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import polars as pl
 
@@ -34,7 +32,7 @@ def private(model: WorkloadModel) -> WorkloadModel:
     Args:
         model: A fitted model.
     """
-    pipelines = _numbered("pipeline", model.structure.pipelines, _runs(model.combinations, "pipeline"))
+    pipelines = _pipelines(model.combinations, len(model.structure.pipelines))
     tenants = _names(model.combinations, "tenant")
     users = _names(model.combinations, "user")
     return model.model_copy(
@@ -49,25 +47,19 @@ def private(model: WorkloadModel) -> WorkloadModel:
     )
 
 
-def _runs(combinations: Combinations, column: str) -> dict[str | int, int]:
-    frame = combinations.frame().group_by(column).agg(pl.col("runs").sum()).drop_nulls(column)
-    return dict(frame.iter_rows())
-
-
-def _numbered(word: str, names: Iterable[str], runs: dict[str | int, int]) -> tuple[str, ...]:
-    """Return a number for each name, the most frequent first; `runs` goes by position."""
-    order = sorted(range(len(tuple(names))), key=lambda i: (-runs.get(i, 0), i))
-    rank = {i: n for n, i in enumerate(order, start=1)}
-    return tuple(f"{word}-{rank[i]}" for i in range(len(order)))
+def _pipelines(combinations: Combinations, count: int) -> tuple[str, ...]:
+    """Return a number for each pipeline, the most frequent first."""
+    runs = np.bincount(np.asarray(combinations.pipeline), weights=np.asarray(combinations.runs), minlength=count)
+    rank = np.argsort(np.argsort(-runs, kind="stable"), kind="stable")
+    return tuple(f"pipeline-{n + 1}" for n in rank.tolist())
 
 
 def _names(combinations: Combinations, column: str) -> dict[str | None, str | None]:
     """Return what replaces each name; the seldom ones, which could tell who it was, have none."""
-    runs = _runs(combinations, column)
+    runs = dict(combinations.frame().group_by(column).agg(pl.col("runs").sum()).drop_nulls(column).iter_rows())
     order = sorted(runs, key=lambda name: (-runs[name], name))
-    return {str(name): f"{column}-{n}" if runs[name] >= FEWEST else None for n, name in enumerate(order, start=1)} | {
-        None: None
-    }
+    numbered = {name: f"{column}-{n}" for n, name in enumerate(order, start=1)}
+    return {None: None} | {str(name): new if runs[name] >= FEWEST else None for name, new in numbered.items()}
 
 
 def _arrivals(arrivals: ArrivalModel) -> ArrivalModel:
