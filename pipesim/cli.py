@@ -123,6 +123,7 @@ def synthesize(
     days: Annotated[float, typer.Option("--days", metavar="N", help="Length of the trace in days.")],
     scale: Annotated[float, typer.Option("--scale", metavar="X", help="Multiplies the arrival rate, not the durations.")] = 1.0,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="The root seed.")] = 0,
+    private: Annotated[bool, typer.Option("--private", help="Draw no row, no day and no name of the log.")] = False,
     home: Home = _HOME,
     as_json: Json = False,
     debug: Debug = False,
@@ -132,7 +133,7 @@ def synthesize(
     from pipesim.verbs import synthesize_trace
     from pipesim.workload import SynthesisConfig
 
-    config = _config(SynthesisConfig, {"days": days, "scale": scale, "seed": seed})
+    config = _config(SynthesisConfig, {"days": days, "scale": scale, "seed": seed, "private": private})
     lake = Lake(home)
     with _working("drawing a synthetic trace"):
         made = synthesize_trace(lake, config)
