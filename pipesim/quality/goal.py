@@ -37,3 +37,6 @@ class Goal:
         if self.low is not None:
             return f"at least {self.low:.4g}"
         return f"at most {self.high:.4g}" if self.high is not None else ""
+
+
+NO_GOAL = Goal()

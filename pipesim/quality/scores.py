@@ -64,6 +64,10 @@ class Quality:
         shown = self.scores.select("metric", "value", "floor", "baseline", "goal", "ok")
         return {"scores": {row.pop("metric"): row for row in shown.to_dicts()}}
 
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Return all tables by the names under which they are stored."""
+        return {"scores": self.scores, "cells": self.cells, "seeds": self.seeds, **self.curves}
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -127,11 +131,7 @@ def one_seed(real: Excerpt, model: WorkloadModel, seed: int) -> Drawn:
 
 def one_floor(real: Excerpt, seed: int) -> list[Row]:
     """Compare real with real once: each metric's noise floor, from the chance of one seed."""
-    return [
-        row
-        for metric in METRICS
-        for row in _rows(metric, lambda m: m.floor(real, stream(seed, "quality", "floor")))
-    ]
+    return [row for metric in METRICS for row in _rows(metric, lambda m: m.floor(real, stream(seed, "quality", "floor")))]
 
 
 def _draw(real: Excerpt, model: WorkloadModel, seeds: range, step: Callable[[], None]) -> list[Drawn]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from pipesim.quality.goal import Goal
+from pipesim.quality.goal import NO_GOAL, Goal
 from pipesim.quality.measures import WAIT_ERROR, Metric
 
 #: What is told of a metric, or of one part of the trace by it. `value` and `baseline` are means over seeds, `floor` over draws
@@ -27,6 +27,8 @@ SCORES = {
 #: How many times lower the error of waits is than the baseline's.
 WAIT_GAIN = "wfe_gain"
 _GAIN_GOAL, _GAIN_STRETCH = Goal(low=4.0), Goal(low=8.0)
+#: Waits that are nearer than that are as good as equal, so that no ratio is infinite.
+_LEAST_ERROR = 1e-3
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def summarize(metrics: Sequence[Metric], seeds: pl.DataFrame) -> tuple[pl.DataFr
         seeds: series (model, baseline, floor), seed, metric, cell, value, reason.
     """
     cells = {metric.name: list(_cells(metric, seeds)) for metric in metrics}
-    scores = [_score(metric, cells[metric.name], seeds) for metric in metrics if metric.goal != Goal()]
+    scores = [_score(metric, cells[metric.name], seeds) for metric in metrics if metric.goal != NO_GOAL]
     scores.append(_gain(cells[WAIT_ERROR], scores))
     rows = [cell.row() for found in cells.values() for cell in found]
     return pl.DataFrame(scores, schema=SCORES), pl.DataFrame(rows, schema=CELLS)
@@ -98,22 +100,26 @@ def _score(metric: Metric, cells: Sequence[_Cell], seeds: pl.DataFrame) -> dict[
 def _gain(errors: Sequence[_Cell], scores: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """Return the score of the model's waits against the baseline's."""
     row: dict[str, Any] = {"metric": WAIT_GAIN, "title": "waits, times nearer than the baseline", "cell": ""}
-    value: float | None = None
-    if errors and errors[0].baseline is not None and errors[0].value:
-        (error,) = errors
-        value = errors[0].baseline / error.value
-        row |= {"value": value, "baseline": 1.0, "floor": error.baseline / error.floor if error.floor else None}
+    value, reason = None, next(score["reason"] for score in scores if score["metric"] == WAIT_ERROR)
+    words = f"This cannot be told: {reason}."
+    for error in errors:
+        if error.baseline is None:
+            continue
+        value = error.baseline / max(error.value, _LEAST_ERROR)
+        floor = None if error.floor is None else error.baseline / max(error.floor, _LEAST_ERROR)
+        row |= {"value": value, "baseline": 1.0, "floor": floor}
         words = f"Waits are {value:.3g} times nearer to the real ones than with one arrival law for each hour of the week"
-        words += f"; those of real weeks would be {row['floor']:.3g} times nearer." if row["floor"] else "."
-        reason = None
-    else:
-        reason = next(s["reason"] for s in scores if s["metric"] == WAIT_ERROR) or "the model's waits are those of the log"
-        words = f"This cannot be told: {reason}."
+        words += f"; those of real weeks would be {floor:.3g} times nearer." if floor is not None else "."
     judged = {**_judged("goal", _GAIN_GOAL, value), **_judged("stretch", _GAIN_STRETCH, value)}
     return {**row, **judged, "words": words, "reason": reason}
 
 
 def _judged(name: str, goal: Goal, value: float | None) -> dict[str, Any]:
     """Return a goal's columns; nothing is met or missed where there is no goal or no value."""
-    ok = None if value is None or goal == Goal() else goal.met(value)
-    return {name: goal.words, f"{name}_low": goal.low, f"{name}_high": goal.high, ("ok" if name == "goal" else "stretch_ok"): ok}
+    ok = None if value is None or goal == NO_GOAL else goal.met(value)
+    return {
+        name: goal.words,
+        f"{name}_low": goal.low,
+        f"{name}_high": goal.high,
+        ("ok" if name == "goal" else "stretch_ok"): ok,
+    }

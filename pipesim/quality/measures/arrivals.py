@@ -7,7 +7,7 @@ import numpy as np
 from pipesim.quality.excerpt import Excerpt
 from pipesim.quality.goal import Goal
 from pipesim.quality.measures.metric import CannotTellError, Metric, Parts, percent, times, whole
-from pipesim.quality.values import Values, largest_gap
+from pipesim.quality.values import Int64, Values, largest_gap
 from pipesim.workload.laws.law import Floats
 
 #: The windows of the mean error of the index of dispersion, in seconds.
@@ -17,7 +17,7 @@ _LEAST_DISPERSION = 1e-3
 _FEWEST_GAPS = 20
 
 
-def dispersion(counts: Floats) -> float:
+def dispersion(counts: Int64) -> float:
     """Return the index of dispersion of counts, variance over mean: 1 for a Poisson process, 0 for a clock."""
     mean = float(np.mean(counts)) if len(counts) else 0.0
     if len(counts) < 2 or not mean:
@@ -91,7 +91,9 @@ ARRIVALS = (
         interarrival_ks,
         Goal(high=0.08),
         Goal(high=0.05),
-        says=lambda v: f"Whatever time between runs one asks for, the shares that come within it differ by at most {percent(v)}",
+        says=lambda v: (
+            f"Whatever time between runs one asks for, the shares that come within it differ by at most {percent(v)}"
+        ),
         real_says=lambda v: f"between real weeks by {percent(v)}",
     ),
     Metric(

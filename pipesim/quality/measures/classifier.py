@@ -7,7 +7,7 @@ import polars as pl
 
 from pipesim.quality.excerpt import DAY_US, Excerpt
 from pipesim.quality.measures.metric import CannotTellError
-from pipesim.quality.values import Int64
+from pipesim.quality.values import Int64, Mask
 from pipesim.workload.laws.law import Floats
 
 #: Jobs in a window.
@@ -48,7 +48,7 @@ def separation(real: Excerpt, other: Excerpt) -> float:
     return float(np.max(np.maximum(mean, 1 - mean)))
 
 
-def _areas(features: Floats, is_real: Int64, fold: Int64) -> list[list[float]]:
+def _areas(features: Floats, is_real: Mask, fold: Int64) -> list[list[float]]:
     """Return the area under the curve by fold and classifier."""
     # scikit-learn takes over a second to load.
     from sklearn.ensemble import HistGradientBoostingClassifier
@@ -88,7 +88,7 @@ def _windows(one: Excerpt, vocabulary: dict[str, list[str]]) -> tuple[Floats, In
     at = jobs["at_us"].to_numpy()
 
     def rows(values: Floats) -> Floats:
-        return values[: count * _JOBS].reshape(count, _JOBS)[kept]
+        return np.asarray(values[: count * _JOBS].reshape(count, _JOBS)[kept])
 
     gap = np.log1p(np.diff(at, prepend=at[:1]) / 1e6)
     hold = np.log1p(jobs["seconds"].to_numpy())
@@ -102,7 +102,7 @@ def _windows(one: Excerpt, vocabulary: dict[str, list[str]]) -> tuple[Floats, In
     ]
     series = [feature for values in (gap, hold, width) for feature in _series(rows(values))]
     coupled = np.mean((rows(gap) - gap.mean()) * (rows(hold) - hold.mean()), axis=1)
-    return np.stack([*series, coupled, np.sin(hour), np.cos(hour), *shares], axis=1), first // DAY_US
+    return np.stack([*series, coupled, np.sin(hour), np.cos(hour), *shares], axis=1), (first // DAY_US).astype(np.int64)
 
 
 def _series(rows: Floats) -> list[Floats]:

@@ -18,8 +18,9 @@ _GRID: Floats = np.linspace(0.0005, 0.9995, 1000)
 
 def by_cell(one: Excerpt) -> dict[str, Values]:
     """Return the natural durations (seconds) by task type and size class of the GPU demand."""
-    size = pl.col("size").fill_null("-").replace({"1": "1 GPU", "none": "no GPU", "fraction": "part of a GPU"})
-    label = pl.concat_str(pl.col("task_type").fill_null("-"), size, separator=", ")
+    words = {"none": "no GPU", "fraction": "part of a GPU", "1": "1 GPU"}
+    size = pl.col("size").replace_strict(words, default=pl.format("{} GPUs", "size"))
+    label = pl.concat_str(pl.col("task_type").fill_null("-"), size, separator=", ", ignore_nulls=True)
     rows = one.durations.select("seconds", "censored", cell=label).partition_by("cell", as_dict=True, include_key=False)
     return {str(cell): values_of(part) for (cell,), part in sorted(rows.items())}
 

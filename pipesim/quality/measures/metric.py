@@ -9,7 +9,7 @@ import numpy as np
 
 from pipesim.quality.days import FEWEST_DAYS, days_drawn
 from pipesim.quality.excerpt import Excerpt
-from pipesim.quality.goal import Goal
+from pipesim.quality.goal import NO_GOAL, Goal
 
 #: Values of a metric by the part of the trace that each is of; a metric of the trace as a whole has one, with an empty name.
 Parts = Mapping[str, float]
@@ -40,8 +40,8 @@ class Metric:
     name: str
     title: str
     compute: Callable[[Excerpt, Excerpt], Parts]
-    goal: Goal = Goal()
-    stretch: Goal = Goal()
+    goal: Goal = NO_GOAL
+    stretch: Goal = NO_GOAL
     says: Callable[[float], str] = "{:.3g}".format
     real_says: Callable[[float], str] = "{:.3g}".format
     perfect: float = 0.0

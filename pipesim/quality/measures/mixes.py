@@ -21,19 +21,14 @@ _QUANTITIES = ("seconds", "gpus", "cpu_cores", "memory_bytes", "read_bytes")
 
 def category_mix(real: Excerpt, other: Excerpt) -> Parts:
     """Return the share of rows that are in the same category, 1 less the total variation distance, by what the log tells."""
-    ended = pl.col("status").is_in((*NATURAL, *UNSUCCESSFUL))
-    pairs = {
-        **{name: (real.runs, other.runs, column) for name, column in _OF_RUNS.items()},
-        **{
-            name: (*(one.jobs.filter("first") for one in (real, other)), column) for name, column in _OF_TASKS.items()
-        },
-        "status": (*(one.jobs.filter(ended) for one in (real, other)), "status"),
-    }  # fmt: skip
+    tasks = [one.jobs.filter("first") for one in (real, other)]
+    over = [one.jobs.filter(pl.col("status").is_in((*NATURAL, *UNSUCCESSFUL))) for one in (real, other)]
     found = {}
-    for name, (mine, theirs, column) in pairs.items():
-        if mine[column].null_count() < mine.height:
-            moved = share_moved(counts_of(mine, column), counts_of(theirs, column))
-            found[name] = 0.0 if moved is None else 1.0 - moved
+    for (mine, theirs), columns in (((real.runs, other.runs), _OF_RUNS), (tasks, _OF_TASKS), (over, {"status": "status"})):
+        for name, column in columns.items():
+            if mine[column].null_count() < mine.height:
+                moved = share_moved(counts_of(mine, column), counts_of(theirs, column))
+                found[name] = 0.0 if moved is None else 1.0 - moved
     if not found:
         raise CannotTellError("the log has no categories")
     return found
@@ -43,17 +38,18 @@ def correlation_similarity(real: Excerpt, other: Excerpt) -> Parts:
     """Return 1 less half of the mean difference of Spearman's rank correlations, over the pairs that the log tells."""
     apart = []
     for pair in combinations(_QUANTITIES, 2):
-        mine, theirs = _spearman(real, pair), _spearman(other, pair)
+        mine = _spearman(real, pair, FEWEST_ROWS)
         if mine is not None:
-            apart.append(abs(mine - (theirs or 0.0)))  # what the synthetic trace lacks hangs together with nothing
+            theirs = _spearman(other, pair, 2) or 0.0  # what is not there hangs together with nothing
+            apart.append(abs(mine - theirs))
     if not apart:
         raise CannotTellError(f"no two quantities vary and are both known for {FEWEST_ROWS} tasks")
     return whole(1.0 - float(np.mean(apart)) / 2)
 
 
-def _spearman(one: Excerpt, pair: tuple[str, str]) -> float | None:
+def _spearman(one: Excerpt, pair: tuple[str, str], fewest: int) -> float | None:
     rows = one.jobs.filter("natural").select(pair).drop_nulls()
-    if rows.height < FEWEST_ROWS or any(rows[name].n_unique() < 2 for name in pair):
+    if rows.height < fewest or any(rows[name].n_unique() < 2 for name in pair):
         return None
     a, b = (rows[name].rank("average").to_numpy() for name in pair)
     return float(np.corrcoef(a, b)[0, 1])

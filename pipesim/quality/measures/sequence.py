@@ -56,7 +56,9 @@ SEQUENCE = (
         classifier_auc,
         Goal(high=0.70),
         Goal(high=0.60),
-        says=lambda v: f"Shown twenty jobs in a row, real and synthetic, a machine picks the real ones {percent(v)} of the time",
+        says=lambda v: (
+            f"Shown twenty jobs in a row, real and synthetic, a machine picks the real ones {percent(v)} of the time"
+        ),
         real_says=lambda v: f"of two sets of real days {percent(v)}, by guessing 50 %",
         perfect=0.5,
         noise=classifier_noise,

@@ -23,7 +23,11 @@ def _percentile(q: float) -> Statistic:
     return lambda waits: float(np.quantile(waits, q))
 
 
-STATISTICS: dict[str, Statistic] = {"mean": lambda waits: float(np.mean(waits)), "p95": _percentile(0.95), "p99": _percentile(0.99)}
+STATISTICS: dict[str, Statistic] = {
+    "mean": lambda waits: float(np.mean(waits)),
+    "p95": _percentile(0.95),
+    "p99": _percentile(0.99),
+}
 
 
 def servers(real: Excerpt, load: float) -> int:
