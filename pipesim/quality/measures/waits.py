@@ -76,7 +76,7 @@ def errors(real: Excerpt, other: Excerpt) -> Parts:
 
 
 def _bias_in_words(value: float) -> str:
-    return f"On average that is {times(value)} too {'long' if value > 0 else 'short'}"
+    return f"Waits at the 95th percentile are {times(value)} too {'long' if value > 0 else 'short'}, on average"
 
 
 WAIT_ERROR = "wfe_p95"
