@@ -40,22 +40,27 @@ def excerpt(trace: Trace, stretch: Stretch, gpus: bool | None = None) -> Excerpt
         held_us=(pl.col("seconds").fill_null(0.0) * 1e6).round().cast(pl.Int64),
     )
     tasks = attempts.group_by(_TASK, maintain_order=True).agg(
-        pl.col("held_us").sum(), failed=pl.col("status").last().is_in(UNSUCCESSFUL)
+        pl.col("held_us").sum(), failed=pl.col("status").last().is_in(UNSUCCESSFUL), attempts=pl.len()
     )
     child, parent = _links(tasks, tables["task_edges"])
     before = _along_the_longest_path(tasks["held_us"].to_numpy(), child, parent)
     reached = np.ones(tasks.height, dtype=bool)
     if trace.origin == "synthetic":
         reached = _along_the_longest_path(tasks["failed"].to_numpy().astype(np.int64), child, parent) == 0
-    placed = tasks.select(*_TASK, before_us=pl.Series(before), reached=pl.Series(reached))
+    # Attempts are sorted by task, as tasks are.
+    count, held = tasks["attempts"].to_numpy().astype(np.int64), attempts["held_us"].to_numpy()
+    begins, earlier = np.cumsum(count) - count, np.cumsum(held) - held
+    first = np.zeros(len(held), dtype=bool)
+    first[begins] = True
     jobs = (
-        attempts.join(placed, on=_TASK, maintain_order="left")
-        .join(runs, on="run_id", maintain_order="left")
-        .with_columns(
-            at_us=pl.col("at_us") + pl.col("before_us") + pl.col("held_us").cum_sum().over(_TASK) - pl.col("held_us"),
-            first=pl.col("attempt") == pl.col("attempt").min().over(_TASK),
+        attempts.with_columns(
+            pl.Series("first", first),
+            pl.Series("after_us", earlier + np.repeat(before - earlier[begins], count)),
+            pl.Series("reached", np.repeat(reached, count)),
         )
         .filter(pl.col("reached") & ~pl.col("status").is_in(NOT_BEGUN))
+        .join(runs, on="run_id", maintain_order="left")
+        .with_columns(pl.col("at_us") + pl.col("after_us"))
     )
     if gpus is None:
         gpus = bool((jobs["gpus"] > 0).any())

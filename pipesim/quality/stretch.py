@@ -17,7 +17,7 @@ WEEK = timedelta(days=7)
 #: Twelve weeks tell as much as the goals need.
 MOST_DAYS = 84
 #: What one comparison works on, so that logs of millions of jobs take minutes.
-MOST_JOBS = 2_000_000
+MOST_JOBS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def real_stretch(model: WorkloadModel) -> Stretch:
     """Return the days of the window that a model was fitted to.
 
     Whole days in UTC; the first and the last count if at most an hour of them is missing, or if the window was given in days. A
-    window without a whole day is taken by the hour. Of more than 84 days, or more than two million jobs, whole weeks are
+    window without a whole day is taken by the hour. Of more than 84 days, or more than a million jobs, whole weeks are
     taken that are spread evenly over the window.
     """
     begin, end = model.window.start, model.window.end

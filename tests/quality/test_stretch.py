@@ -50,7 +50,7 @@ def test_a_window_that_was_given_in_days_has_those_days() -> None:
     assert (real_stretch(short).begin, real_stretch(short).hours) == (MONDAY + 24 * HOUR, 24)
 
 
-@pytest.mark.parametrize(("days", "rows", "weeks"), [(84, 10, 12), (365, 10, 12), (28, 10 * MOST_JOBS, 1), (365, 10**7, 10)])
+@pytest.mark.parametrize(("days", "rows", "weeks"), [(84, 10, 12), (365, 10, 12), (28, 10 * MOST_JOBS, 1), (365, 10**7, 5)])
 def test_long_and_large_windows_are_thinned_by_whole_weeks_spread_evenly(days: int, rows: int, weeks: int) -> None:
     found = real_stretch(model(MONDAY, MONDAY + timedelta(days=days), rows=rows))
     chosen = np.array(found.days).reshape(-1, 7)
