@@ -15,7 +15,7 @@ import typer
 from pipesim import __version__
 from pipesim.errors import PipesimError, RequestError
 from pipesim.lake import Lake
-from pipesim.printing import comparison_table, runs_table
+from pipesim.printing import comparison_table, quality_table, runs_table
 
 if TYPE_CHECKING:
     from pipesim.simulation import RunSummary, Scenario
@@ -139,6 +139,24 @@ def synthesize(
         made = synthesize_trace(lake, config)
         publish(lake)
     _print(made.as_dict(), as_json, f"trace {made.trace}: {made.pipelines:,} pipeline runs, {made.tasks:,} tasks")
+
+
+@app.command()
+def quality(
+    seeds: Annotated[int, typer.Option("--seeds", metavar="N", help="How many synthetic traces are drawn.")] = 16,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="The seed of the first; the others have the next ones.")] = 0,
+    home: Home = _HOME,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Measure how like the observed trace the traces of the current model are, beside noise floor, baseline and goal."""
+    from pipesim.quality import QualityConfig
+    from pipesim.verbs import quality as judge
+
+    config = _config(QualityConfig, {"seeds": seeds, "seed": seed})
+    with _bar("comparing traces") as progress:
+        found = judge(Lake(home), config, progress)
+    _print(found.as_dict(), as_json, quality_table(found))
 
 
 @app.command()

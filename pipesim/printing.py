@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pipesim.experiments.comparison import Comparison, Difference, Strategy
+    from pipesim.quality import Quality
 
 
 def runs_table(runs: list[dict[str, Any]]) -> str:
@@ -42,6 +43,29 @@ def comparison_table(compared: Comparison) -> str:
     if compared.frontier:
         lines += ["", *_frontier(compared.frontier)]
     return "\n".join(lines)
+
+
+def quality_table(found: Quality) -> str:
+    """Return what `pipesim quality` found: one line a score, then what each means."""
+
+    def figure(value: float | None) -> str:
+        return "-" if value is None else f"{value:.3f}"
+
+    met = {True: "yes", False: "no", None: "-"}
+    header = f"{'score':<42}{'value':>9}{'floor':>9}{'baseline':>10}  {'goal':<16}met"
+    rows = list(found.scores.iter_rows(named=True))
+    lines = [
+        f"{row['title']:<42}{figure(row['value']):>9}{figure(row['floor']):>9}{figure(row['baseline']):>10}"
+        f"  {row['goal']:<16}{met[row['ok']]}"
+        for row in rows
+    ]
+    judged = [row["ok"] for row in rows if row["ok"] is not None]
+    notes = [
+        "floor: real days beside real days; baseline: one arrival law for each hour of the week, everything else independent",
+        f"model {found.model} meets {sum(judged)} of {len(judged)} goals, compared on {found.days} days",
+    ]
+    meaning = [f"- {row['title']}{' (' + row['cell'] + ')' if row['cell'] else ''}: {row['words']}" for row in rows]
+    return "\n".join([header, *lines, *notes, "", *meaning])
 
 
 def _difference(found: Difference, name: str) -> str:

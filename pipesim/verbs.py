@@ -1,4 +1,4 @@
-"""The five verbs over a lake: load what is needed, call the pure function, store what comes out with its manifest.
+"""The verbs over a lake: load what is needed, call the pure function, store what comes out with its manifest.
 
 The command line and Dagster are two thin faces over these functions; neither holds logic of its own. None of them publishes
 the catalogue: a face does that once, when all it was asked for is done.
@@ -7,16 +7,19 @@ the catalogue: a face does that once, when all it was asked for is done.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipesim.errors import RequestError
 from pipesim.ingest import IngestReport, find_source, ingest
-from pipesim.lake import Lake
+from pipesim.lake import Lake, file_hash
 from pipesim.trace import Trace
 from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, synthesize
+
+if TYPE_CHECKING:
+    from pipesim.quality import Quality, QualityConfig
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,28 @@ def synthesize_trace(lake: Lake, config: SynthesisConfig) -> Synthesized:
     trace = synthesize(model, config)
     lake.save_synthetic(trace, {"model": model.id, "config": config.model_dump(mode="json")})
     return Synthesized(trace.name, trace.pipeline_runs.height, count_tasks(trace), round(time.perf_counter() - begun, 3))
+
+
+def quality(lake: Lake, config: QualityConfig, tell: Callable[[float], None] | None = None) -> Quality:
+    """Judge the current model by the observed trace, store what was found and make it the current quality.
+
+    Args:
+        lake: The store.
+        config: How to judge.
+        tell: Is called with the share of the work that is done.
+
+    Raises:
+        RequestError: If there is no model, or the lake no longer holds what it was fitted to.
+    """
+    # Numba, which no other verb here needs, takes a while to load.
+    from pipesim.quality import quality as judge
+    from pipesim.quality.storing import save_quality
+
+    model = load_model(lake)
+    found = judge(lake.load_observed(), model, config, tell)
+    inputs = {path.stem: file_hash(path) for path in lake.ingest_manifests()}
+    save_quality(lake, found, {"config": config.model_dump(mode="json"), "ingests": inputs})
+    return found
 
 
 def count_tasks(trace: Trace) -> int:

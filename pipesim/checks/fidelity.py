@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from pipesim.checks.metrics import ARRIVALS, DURATIONS, TASKS, Metric, quantile, scores
+from pipesim.checks.metrics import ARRIVALS, DURATIONS, TASKS, Metric, scores
 from pipesim.checks.reading import observed_trace
 from pipesim.checks.sample import Sample, sample
 from pipesim.checks.verdict import Verdict
 from pipesim.errors import RequestError
 from pipesim.lake import Lake
+from pipesim.quality.values import quantile
 from pipesim.verbs import load_model
 
 _QUANTILES = {"p50_s": 0.5, "p90_s": 0.9, "p99_s": 0.99}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from pipesim.checks.sample import SPLITS, Sample, Values, halves
+from pipesim.checks.sample import SPLITS, Sample, halves
 from pipesim.checks.verdict import Figure
+from pipesim.quality.values import largest_gap, quantile, share_moved
 from pipesim.schema import TASK_TYPES
-from pipesim.workload.laws.law import Floats, kaplan_meier
+from pipesim.workload.laws.law import Floats
 
 #: The spread over splits of one sample understates that over samples where many small categories are summed.
 _FACTOR = 1.3
@@ -127,15 +128,6 @@ def duration_quantile(q: float) -> Callable[[Sample, Sample], float | None]:
     return compute
 
 
-def quantile(values: Values, q: float) -> float | None:
-    """Return the least exact value that a share q of the rows is at or below; None where an estimate never gets there."""
-    if values.censored.all():
-        return None
-    points, cdf = kaplan_meier(values.value, values.censored)
-    place = int(np.searchsorted(cdf, q - 1e-12))
-    return float(points[place]) if place < len(points) else None
-
-
 def rate_ratio(real: Floats, other: Floats) -> float | None:
     """Return the ratio of the mean rates over the hours of the week that both cover."""
     both = ~np.isnan(real) & ~np.isnan(other)
@@ -147,29 +139,6 @@ def profile_distance(real: Floats, other: Floats) -> float | None:
     both = ~np.isnan(real) & ~np.isnan(other)
     a, b = real[both], other[both]
     return float(np.sum(np.abs(a / a.sum() - b / b.sum())) / 2) if a.any() and b.any() else None
-
-
-def share_moved(a: Mapping[str, int], b: Mapping[str, int]) -> float | None:
-    """Return the total variation distance of two mixes of categories: the share that is in another one."""
-    names = sorted({*a, *b})
-    p, q = (np.array([mix.get(name, 0) for name in names]) for mix in (a, b))
-    return float(np.sum(np.abs(p / p.sum() - q / q.sum())) / 2) if p.any() and q.any() else None
-
-
-def largest_gap(a: Values, b: Values) -> float | None:
-    """Return the Kolmogorov-Smirnov distance, of Kaplan-Meier estimates where rows are censored; None without exact rows."""
-    if a.censored.all() or b.censored.all():
-        return None
-    (x, p), (y, q) = kaplan_meier(a.value, a.censored), kaplan_meier(b.value, b.censored)
-    at = np.union1d(x, y)
-    for points, cdf in ((x, p), (y, q)):
-        if cdf[-1] < 1 - 1e-9:  # beyond its last exact row the estimate says nothing
-            at = at[at <= points[-1]]
-    return float(np.max(np.abs(_step(x, p, at) - _step(y, q, at)), initial=0.0))
-
-
-def _step(points: Floats, cdf: Floats, at: Floats) -> Floats:
-    return np.concatenate([[0.0], cdf])[np.searchsorted(points, at, side="right")]
 
 
 #: The goals are those of the quality report for the mean over many seeds, where it has one.

@@ -7,41 +7,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from pipesim.quality.days import FEWEST_DAYS, half_of_the_days
+from pipesim.quality.values import Int64, Mask, Values
 from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.workload.arrivals.clock import HOUR_US, microseconds
 from pipesim.workload.laws.law import Floats
 from pipesim.workload.tasks.attempts import NATURAL, NOT_BEGUN, UNSUCCESSFUL, prepare, size_class
 
-Mask = npt.NDArray[np.bool_]
-Int64 = npt.NDArray[np.int64]
-
 #: Above this, more values tell a distance no better than the goals need.
 _MOST_VALUES = 100_000
 SPLITS = 16
-#: Fewer days cannot be halved often enough to tell what is chance.
-_FEWEST_DAYS = 4
 _GB = 1e9
-
-
-@dataclass(frozen=True)
-class Values:
-    """A quantity, one value a row.
-
-    Args:
-        value: [n] The value.
-        censored: [n] Whether the truth is only known to be larger.
-    """
-
-    value: Floats
-    censored: Mask
-
-    def take(self, rows: Mask | Int64) -> Values:
-        """Return some of the rows."""
-        return Values(self.value[rows], self.censored[rows])
 
 
 @dataclass(frozen=True)
@@ -121,20 +100,11 @@ def halves(real: Sample) -> Iterator[tuple[Sample, Sample]]:
     Arrivals are split by whole days, of each weekday one of every two weeks: days differ more than chance within them would
     let them, and a drift over months is not chance. Tasks and their attempts are split one by one.
     """
-    if len(real.weekday) < _FEWEST_DAYS:
+    if len(real.weekday) < FEWEST_DAYS:
         return
     for number in range(SPLITS):
         rng = stream(0, "checks", "halves", number)
-        yield _split(real, _half_of_the_days(real.weekday, rng), rng)
-
-
-def _half_of_the_days(weekday: Int64, rng: np.random.Generator) -> Mask:
-    # In under two weeks no weekday comes twice, so neighbouring days are the pairs.
-    order = np.argsort(weekday, kind="stable") if len(weekday) >= 14 else np.arange(len(weekday))
-    flips = rng.integers(2, size=-(-len(weekday) // 2))
-    chosen = np.zeros(len(weekday), dtype=bool)
-    chosen[order] = (np.arange(len(weekday)) + np.repeat(flips, 2)[: len(weekday)]) % 2 == 0
-    return chosen
+        yield _split(real, half_of_the_days(real.weekday, rng), rng)
 
 
 def _split(real: Sample, days: Mask, rng: np.random.Generator) -> tuple[Sample, Sample]:

@@ -9,6 +9,8 @@ from typing import Literal
 
 import polars as pl
 
+from pipesim.quality.goal import Goal
+
 Severity = Literal["error", "warn"]
 
 #: The rows that a table of examples shows.
@@ -37,18 +39,12 @@ class Figure:
     @property
     def ok(self) -> bool:
         """Whether the goal is met; what was not measured, or has no goal, misses none."""
-        if self.value is None:
-            return True
-        return (self.low is None or self.value >= self.low) and (self.high is None or self.value <= self.high)
+        return self.value is None or Goal(self.low, self.high).met(self.value)
 
     @property
     def goal(self) -> str:
         """The goal in words; empty where there is none."""
-        if self.low is not None and self.high is not None:
-            return f"{self.low:.4g} to {self.high:.4g}"
-        if self.low is not None:
-            return f"at least {self.low:.4g}"
-        return f"at most {self.high:.4g}" if self.high is not None else ""
+        return Goal(self.low, self.high).words
 
 
 @dataclass(frozen=True)

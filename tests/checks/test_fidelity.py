@@ -8,13 +8,10 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy import stats
 
 from pipesim.checks import fidelity
-from pipesim.checks.metrics import ARRIVALS, DURATIONS, TASKS, Metric, largest_gap, scores, share_moved
-from pipesim.checks.sample import Sample, Values, sample
+from pipesim.checks.metrics import ARRIVALS, DURATIONS, TASKS, Metric, scores
+from pipesim.checks.sample import Sample, sample
 from pipesim.checks.verdict import Figure
 from pipesim.lake import Lake
 from pipesim.trace import Trace
@@ -102,37 +99,6 @@ def test_the_floor_is_that_of_two_samples_of_the_sizes_compared() -> None:
     (ks,) = scores([DURATIONS[3]], one, [0.0], other.size).values()
     expected = 0.8687 * np.sqrt(1 / len(one.durations["all"].value) + 1 / len(other.durations["all"].value))
     assert ks.floor == pytest.approx(expected, rel=0.25)
-
-
-numbers = st.lists(st.integers(0, 9), min_size=2, max_size=30)
-
-
-def values(of: list[int], censored: bool = False) -> Values:
-    return Values(np.array(of, float), np.full(len(of), censored))
-
-
-@settings(deadline=None)
-@given(numbers, numbers)
-def test_the_distance_is_that_of_kolmogorov_and_smirnov(a: list[int], b: list[int]) -> None:
-    assert largest_gap(values(a), values(b)) == pytest.approx(stats.ks_2samp(a, b, method="asymp").statistic)
-
-
-def test_censored_rows_count_as_longer() -> None:
-    rng = np.random.default_rng(0)
-    truth, limit = rng.exponential(1.0, 20_000), rng.exponential(1.0, 20_000)
-    seen = Values(np.minimum(truth, limit), truth > limit)
-    whole = Values(rng.exponential(1.0, 20_000), np.zeros(20_000, bool))
-    near, far = largest_gap(whole, seen), largest_gap(whole, Values(seen.value, np.zeros(20_000, bool)))
-    assert near is not None
-    assert far is not None
-    assert near < 0.1 < far
-    assert largest_gap(whole, values([1], censored=True)) is None
-
-
-def test_mixes_are_compared_by_what_would_have_to_move() -> None:
-    a, b = {"x": 3, "y": 1}, {"x": 1, "z": 3}
-    assert share_moved(a, b) == pytest.approx(0.75)
-    assert share_moved(a, {}) is None
 
 
 JUDGES = (fidelity.arrivals_like_observed, fidelity.durations_like_observed, fidelity.tasks_like_observed)
