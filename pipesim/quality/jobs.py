@@ -11,7 +11,7 @@ from pipesim.quality.excerpt import DAY_US, Excerpt
 from pipesim.quality.stretch import Stretch
 from pipesim.quality.values import Int64
 from pipesim.trace import Trace
-from pipesim.workload.arrivals.model import microseconds
+from pipesim.workload.arrivals.clock import microseconds
 from pipesim.workload.tasks.attempts import NOT_BEGUN, UNSUCCESSFUL, prepare
 
 _TASK = ("run_id", "task_id")

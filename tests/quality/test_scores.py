@@ -85,7 +85,7 @@ def test_runs_that_were_ingested_later_change_nothing(trace: Trace) -> None:
     end = early.pipeline_runs["submitted_at"][-1]
     seen = Trace({**early.frames, "pipeline_runs": early.pipeline_runs.with_columns(observed_until=end)})
     all_of_it = Trace({**trace.frames, "pipeline_runs": trace.pipeline_runs.with_columns(observed_until=end)})
-    first = fit(seen, FitConfig(arrivals="hour-of-week"))
+    first = fit(seen, FitConfig(arrivals="hour-of-week", marks="independent"))
     one, other = (quality(t, first, QualityConfig(seeds=1)) for t in (seen, all_of_it))
     assert one.scores.equals(other.scores)
     assert one.baseline == other.baseline == first.id

@@ -26,7 +26,6 @@ class HourOfWeekArrivals(Part):
     runs_per_hour: tuple[float, ...] = Field(min_length=HOURS_OF_WEEK, max_length=HOURS_OF_WEEK)
     gap_laws: tuple[Law, ...] = Field(min_length=1, description="Laws of gaps; only their shapes count.")
     law_of_hour: tuple[int, ...] = Field(min_length=HOURS_OF_WEEK, max_length=HOURS_OF_WEEK)
-    mean_matched: bool = Field(default=True, description="False: gaps as fitted, as in the paper, whatever their mean.")
 
     def weekly_rates(self) -> Floats:
         """Return the mean submissions per hour of each hour of the week, [168] from Monday 00:00."""
@@ -47,8 +46,7 @@ class HourOfWeekArrivals(Part):
         laws = np.asarray(self.law_of_hour)[of_week]
         expected = np.bincount(laws, weights=rates, minlength=len(self.gap_laws))
         gaps = [
-            _Gaps(rng, law, round(n * 1.05) + 256, self.mean_matched) if n > 0 else None
-            for law, n in zip(self.gap_laws, expected, strict=True)
+            _Gaps(rng, law, round(n * 1.05) + 256) if n > 0 else None for law, n in zip(self.gap_laws, expected, strict=True)
         ]
 
         firsts = np.concatenate([[0], np.flatnonzero(np.diff(laws)) + 1]) if len(laws) else np.empty(0, dtype=np.int64)
@@ -61,11 +59,11 @@ class HourOfWeekArrivals(Part):
 
 
 class _Gaps:
-    """An endless supply of a renewal process's gaps, of mean 1 or as fitted, drawn in large pieces."""
+    """An endless supply of a renewal process's gaps, of mean 1, drawn in large pieces."""
 
-    def __init__(self, rng: np.random.Generator, law: Law, chunk: int, mean_matched: bool) -> None:
+    def __init__(self, rng: np.random.Generator, law: Law, chunk: int) -> None:
         self._rng, self._law, self._chunk = rng, law, chunk
-        self._mean = mean(law) if mean_matched else 1.0
+        self._mean = mean(law)
         self._ready = np.empty(0)
         self._next = 0
         self._quantiles, weights = mean_grid(law)
