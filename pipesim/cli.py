@@ -99,7 +99,7 @@ def fit(
         str, typer.Option("--arrivals", help="The arrival model: day-block, day-ar, hour-of-week or poisson.")
     ] = "day-block",
     marks: Annotated[
-        str, typer.Option("--marks", help="What runs are, given when they come: same-day, hour-octave or independent.")
+        str, typer.Option("--marks", help="What runs are, given when they come: same-day, hour-octave, independent or auto.")
     ] = "same-day",
     window: Annotated[
         str, typer.Option("--window", help="Fit only what was submitted in FROM..TO, two days in UTC, the last included.")

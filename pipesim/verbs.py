@@ -64,7 +64,12 @@ def fit_workload(lake: Lake, config: FitConfig) -> Fitted:
         EmptyTraceError: If nothing was ingested.
     """
     begun = time.perf_counter()
-    model = fit(lake.load_observed(), config)
+    if config.marks == "auto":
+        from pipesim.quality import fit_with_best_marks
+
+        model = fit_with_best_marks(lake.load_observed(), config)
+    else:
+        model = fit(lake.load_observed(), config)
     with lake.transaction() as tx:
         tx.stage(lake.models / f"{model.id}.json").write_text(model.to_json(), encoding="utf-8")
         tx.write_json({"current": model.id}, lake.models / "current.json")

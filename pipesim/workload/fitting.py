@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 from functools import partial
+from typing import Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -35,10 +36,11 @@ class FitConfig(BaseModel):
         description="day-block: whole days of the log in another order; day-ar: an autoregression of days, none of them "
         "copied; hour-of-week: 168 renewal laws, as in the PipeSim paper; poisson: one rate.",
     )
-    marks: MarksKind = Field(
+    marks: MarksKind | Literal["auto"] = Field(
         default="same-day",
         description="What a run is (pipeline, tenant, tasks, durations), given when it arrives: same-day, as at about that "
-        "time of one day of the log; hour-octave, as in an hour of the log that was as busy; independent, whatever it is.",
+        "time of one day of the log; hour-octave, as in an hour of the log that was as busy; independent, whatever it is; "
+        "auto, whichever of these brings a queue nearest to the log's waits.",
     )
     window: str = Field(
         default="",
@@ -73,9 +75,16 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
 
     Raises:
         EmptyTraceError: If the trace has no runs or no tasks, in the window if one is given.
-        RequestError: If no run says when it was submitted, no attempt ended with a duration, or dependencies form a cycle.
+        RequestError: If marks are to be chosen (`pipesim.quality.fit_with_best_marks` does that), no run says when it was
+            submitted, no attempt ended with a duration, or dependencies form a cycle.
     """
     config = config or FitConfig()
+    if config.marks == "auto":
+        raise RequestError(
+            "marks that are chosen by what a queue makes of them need a queue",
+            where="marks",
+            remedy="call pipesim.quality.fit_with_best_marks, or name one of same-day, hour-octave and independent",
+        )
     if config.window:
         trace = _within(trace, *days(config.window))
     if trace.pipeline_runs.is_empty() or trace.task_runs.is_empty():
