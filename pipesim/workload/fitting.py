@@ -100,8 +100,9 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
         end = min(end, days(config.window)[1])
     durations, duration_notes = fit_durations(attempts, streams)
     arrivals, gaps, arrival_notes = _arrivals(config, submitted, microseconds(end), streams)
+    assets, asset_notes = fit_assets(trace)
     lifecycle = fit_lifecycle(trace, end)
-    notes = [*_left_out(runs, with_shape), *arrival_notes, *structure_notes, *duration_notes]
+    notes = [*_left_out(runs, with_shape), *arrival_notes, *structure_notes, *duration_notes, *asset_notes]
     notes += [f"models: {note}" for note in lifecycle.notes]
     return WorkloadModel(
         window=Window(start=submitted[0], end=end),
@@ -110,8 +111,8 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
         marks=fit_marks(with_shape, structure.pipelines),
         structure=structure,
         durations=durations,
-        kinds=fit_kinds(attempts, trace["task_io"]),
-        assets=fit_assets(trace),
+        kinds=fit_kinds(attempts, trace),
+        assets=assets,
         lifecycle=lifecycle,
         provenance=Provenance(
             arrivals=config.arrivals,

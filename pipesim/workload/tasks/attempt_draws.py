@@ -107,19 +107,23 @@ def _draw_quantities(
     """Return each attempt's seconds, bytes read and bytes written; NaN where the log would not say.
 
     The three share a Gaussian copula. The data read belong to the task, so all its attempts read the same. An unsuccessful
-    attempt's seconds come from the law of its outcome instead of its cell's.
+    attempt's seconds come from the law of its outcome instead of its cell's, those of a kind whose time follows its data from
+    these, with the noise in the copula.
     """
-    seconds_u = np.empty(len(kind))
+    seconds_u, by_data = np.empty(len(kind)), np.full(len(kind), np.nan)
     read, written = np.full(len(kind), np.nan), np.full(len(kind), np.nan)
     for i, rows in _groups(kind, len(model.kinds)):
         k = model.kinds[i]
         rng = stream(seed, "durations", k.name)
-        if k.read.law is None and k.written.law is None:
+        data_time = k.data_time.law if k.data_time else None
+        if k.read.law is None and k.written.law is None and data_time is None:
             seconds_u[rows] = rng.random(len(rows))
             continue
         u = correlated(data[rows], rng.standard_normal((2, len(rows))), k.correlation)
         known = stream(seed, "bytes", k.name).random(len(rows))
         read[rows], seconds_u[rows], written[rows] = k.read.draw(u[0], known), u[1], k.written.draw(u[2], known)
+        if data_time is not None:
+            by_data[rows] = data_time.seconds(data_time.amounts(read[rows], u[0]), u[1])
 
     held = [o.held for k in model.kinds for o in k.outcomes]
     ends_early = np.array([law is not None for law in held])[outcome]
@@ -129,7 +133,7 @@ def _draw_quantities(
         law = laws[i]
         assert law is not None, "every attempt draws from a cell or an outcome that has a law"
         seconds[rows] = law.quantile(seconds_u[rows])
-    return seconds, read, written
+    return np.where(ends_early | np.isnan(by_data), seconds, by_data), read, written
 
 
 def _groups(label: Indices, groups: int) -> list[tuple[int, Indices]]:
