@@ -10,7 +10,9 @@ from itertools import permutations, product
 from pipesim.workload.shapes import Label, Shape, canonical
 
 #: Shapes of a pool, the most frequent first, that are taken apart.
-MAX_PARENTS = 10
+MAX_PARENTS = 32
+#: Pairs of a beginning and an end of a pool that are tried, the likeliest first.
+_MAX_TRIED = 512
 #: Recombined shapes of a pool that are kept, the likeliest first.
 MAX_PER_POOL = 32
 
@@ -118,16 +120,23 @@ def recombine(shapes: Sequence[Shape], runs: Mapping[int, int], rules: Rules) ->
         rules: What they have to respect.
     """
     parents = sorted(runs, key=lambda i: (-runs[i], i))[:MAX_PARENTS]
-    parts = {i: cuts(shapes[i]) for i in parents}
-    ways: dict[tuple[Part, Part], float] = defaultdict(float)
+    number: dict[Part, int] = {}
+
+    def numbered(part: Part) -> int:
+        return number.setdefault(part, len(number))
+
+    heads_and_tails = {i: [(c.label, numbered(c.head), numbered(c.tail)) for c in cuts(shapes[i])] for i in parents}
+    seen = {(head, tail) for own in heads_and_tails.values() for _, head, tail in own}
+    ways: dict[tuple[int, int], float] = defaultdict(float)
     for i, j in permutations(parents, 2):
-        for one, other in product(parts[i], parts[j]):
-            if one.label == other.label and one.head != other.head and one.tail != other.tail:
-                ways[one.head, other.tail] += runs[i] * runs[j]
+        for (one, head, _), (other, _, tail) in product(heads_and_tails[i], heads_and_tails[j]):
+            if one == other and (head, tail) not in seen:
+                ways[head, tail] += runs[i] * runs[j]
+    parts = list(number)
     made: dict[str, tuple[Shape, float]] = {}
-    for (head, tail), weight in ways.items():
-        joined = _join(head, tail)
-        if rules.allow(joined, head.labels[1:], tail.labels[1:]):
+    for (head, tail), weight in sorted(ways.items(), key=lambda way: -way[1])[:_MAX_TRIED]:
+        joined = _join(parts[head], parts[tail])
+        if rules.allow(joined, parts[head].labels[1:], parts[tail].labels[1:]):
             made[joined.key] = joined, weight + (made[joined.key][1] if joined.key in made else 0.0)
     kept = sorted(made.items(), key=lambda item: (-item[1][1], item[0]))[:MAX_PER_POOL]
     total = sum(weight for _, (_, weight) in kept)

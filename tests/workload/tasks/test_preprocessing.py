@@ -221,7 +221,11 @@ def test_the_sample_platform_is_recovered() -> None:
         assert drawn == pytest.approx(truth.PREPROCESS_SECONDS.median(cells), rel=0.15)
         spread = np.log(choice.law.seconds(np.full(999, 1e7), np.arange(1, 1_000) / 1_000))
         assert np.std(spread) == pytest.approx(truth.PREPROCESS_SECONDS.s, rel=0.08)
-    others = with_data(prepare(trace), trace).filter(pl.col("task_type") == "train", pl.col("framework") == "SparkML")
-    choice = fit_data_time(others)
-    assert choice is not None
-    assert choice.law is None
+
+
+def test_of_the_sample_platform_only_preprocessing_follows_its_data() -> None:
+    trace = build_workload(seed=1, days=28)
+    kinds = with_data(prepare(trace), trace).group_by("task_type", "framework", maintain_order=True)
+    choices = {kind: fit_data_time(rows) for kind, rows in kinds}
+    assert [kind for kind, choice in choices.items() if choice and choice.law] == [("preprocess", None)]
+    assert len([choice for choice in choices.values() if choice]) > 8
