@@ -18,8 +18,8 @@ MAX_PER_POOL = 32
 
 
 @dataclass(frozen=True)
-class Part:
-    """Part of a shape: the labels of its tasks, the cut's first, and its edges."""
+class Piece:
+    """A piece of a shape: the labels of its tasks, the cut's first, and its edges."""
 
     labels: tuple[Label, ...]
     edges: tuple[tuple[int, int], ...]
@@ -35,8 +35,8 @@ class Cut:
     """
 
     label: Label
-    head: Part
-    tail: Part
+    head: Piece
+    tail: Piece
 
 
 def cuts(shape: Shape) -> list[Cut]:
@@ -53,15 +53,15 @@ def cuts(shape: Shape) -> list[Cut]:
             continue
         if any(above[at] >> parent & 1 and below[at] >> child & 1 for child, parent in shape.edges):
             continue
-        head, tail = (_part(shape, [at, *(i for i in range(n) if side >> i & 1)]) for side in (above[at], below[at]))
+        head, tail = (_piece(shape, [at, *(i for i in range(n) if side >> i & 1)]) for side in (above[at], below[at]))
         found.append(Cut(task.label, head, tail))
     return found
 
 
-def _part(shape: Shape, tasks: Sequence[int]) -> Part:
+def _piece(shape: Shape, tasks: Sequence[int]) -> Piece:
     place = {old: new for new, old in enumerate(tasks)}
     edges = tuple((place[child], place[parent]) for child, parent in shape.edges if child in place and parent in place)
-    return Part(tuple(shape.tasks[i].label for i in tasks), edges)
+    return Piece(tuple(shape.tasks[i].label for i in tasks), edges)
 
 
 class Rules:
@@ -120,9 +120,9 @@ def recombine(shapes: Sequence[Shape], runs: Mapping[int, int], rules: Rules) ->
         rules: What they have to respect.
     """
     parents = sorted(runs, key=lambda i: (-runs[i], i))[:MAX_PARENTS]
-    number: dict[Part, int] = {}
+    number: dict[Piece, int] = {}
 
-    def numbered(part: Part) -> int:
+    def numbered(part: Piece) -> int:
         return number.setdefault(part, len(number))
 
     heads_and_tails = {i: [(c.label, numbered(c.head), numbered(c.tail)) for c in cuts(shapes[i])] for i in parents}
@@ -143,7 +143,7 @@ def recombine(shapes: Sequence[Shape], runs: Mapping[int, int], rules: Rules) ->
     return [(shape, weight / total) for _, (shape, weight) in kept]
 
 
-def _join(head: Part, tail: Part) -> Shape:
+def _join(head: Piece, tail: Piece) -> Shape:
     """Return the shape in which the tasks where two parts were cut are one."""
     shift = len(head.labels) - 1
     place = [0, *range(shift + 1, shift + len(tail.labels))]
