@@ -51,9 +51,7 @@ def fit_with_best_marks(trace: Trace, config: FitConfig) -> WorkloadModel:
     near = [kind for kind in _SIMPLEST_FIRST if _as_good(errors[kind], errors[best])]
     told = ", ".join(f"{kind} {np.mean(found):.2f}" for kind, found in errors.items())
     ladder = ", ".join(f"{rung} {value:.2f}" for rung, value in rungs.items())
-    note = (
-        f"marks: {near[0]} chosen by the error of waits (95th percentile): {told}; of the log with shuffled work: {ladder}"
-    )
+    note = f"marks: {near[0]} chosen by the error of waits (95th percentile): {told}; of the log with shuffled work: {ladder}"
     return _noted(models[near[0]], note)
 
 

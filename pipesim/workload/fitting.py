@@ -114,10 +114,11 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
         config.arrivals, submitted.dt.epoch("us").to_numpy(), microseconds(submitted[0]), microseconds(end), streams
     )
     combinations = fit_combinations(with_shape, structure.pipelines)
-    kinds = fit_kinds(attempts, trace["task_io"])
+    kinds = fit_kinds(attempts, trace)
+    assets, asset_notes = fit_assets(trace)
     lifecycle = fit_lifecycle(trace, end)
     drift, drift_notes = fit_drift(with_shape.filter(pl.col("submitted_at").is_not_null()), attempts, streams)
-    notes = [*drift_notes, *_left_out(runs, with_shape), *arrival_notes, *structure_notes, *duration_notes]
+    notes = [*drift_notes, *_left_out(runs, with_shape), *arrival_notes, *structure_notes, *duration_notes, *asset_notes]
     notes += [f"models: {note}" for note in lifecycle.notes]
     return WorkloadModel(
         window=Window(start=submitted[0], end=end),
@@ -128,7 +129,7 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
         structure=structure,
         durations=durations,
         kinds=kinds,
-        assets=fit_assets(trace),
+        assets=assets,
         lifecycle=lifecycle,
         drift=drift,
         provenance=Provenance(

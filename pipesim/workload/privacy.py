@@ -12,7 +12,8 @@ from pipesim.workload.arrivals.model import ArrivalModel
 from pipesim.workload.marks.combinations import MARKS, Combinations
 from pipesim.workload.marks.independent import IndependentMarks
 from pipesim.workload.model import WorkloadModel
-from pipesim.workload.structure import Shape, Structure
+from pipesim.workload.shapes import Shape, TaskNode
+from pipesim.workload.structure import Structure
 from pipesim.workload.tasks.durations import DurationCell
 from pipesim.workload.tasks.kinds import Demands, Kind
 
@@ -95,7 +96,7 @@ def _structure(structure: Structure, pipelines: tuple[str, ...]) -> Structure:
     return structure.model_copy(update={"shapes": shapes, "pipelines": pipelines})
 
 
-def _tasks(shape: Shape) -> tuple[object, ...]:
+def _tasks(shape: Shape) -> tuple[TaskNode, ...]:
     words = [task.task_type or "task" for task in shape.tasks]
     names = [f"{word}-{words[:i].count(word) + 1}" for i, word in enumerate(words)]
     return tuple(

@@ -7,7 +7,7 @@ import polars as pl
 
 from pipesim.streams import stream
 from pipesim.trace import Trace
-from pipesim.workload.draws import Indices
+from pipesim.workload.laws.law import Floats
 from pipesim.workload.model import WorkloadModel
 from pipesim.workload.runs import draw_runs, draw_shapes
 from pipesim.workload.structure import Structure
@@ -39,14 +39,18 @@ def draw_retraining(model: WorkloadModel, number: int, seed: int) -> Trace:
     return Trace(frames, origin="synthetic", name=f"retraining-{number}-s{seed}")
 
 
-def _weights(structure: Structure) -> Indices:
-    """Return how often each pair of a pipeline and a shape was run, 0 where the shape is no retraining."""
+def _weights(structure: Structure) -> Floats:
+    """Return how often each pair of a pipeline and a shape is run, 0 where the shape is no retraining.
+
+    Whether retrainings of a pipeline deploy is for the shapes of the log to say, not for those that were recombined from them.
+    """
     types = [{task.task_type for task in shape.tasks} for shape in structure.shapes]
     shape, owner = np.asarray(structure.pair_shape, np.int64), np.asarray(structure.pair_pipeline, np.int64)
     trains = np.array(["train" in each for each in types], np.bool_)[shape]
     deploys = trains & np.array(["deploy" in each for each in types], np.bool_)[shape]
-    goes_live = np.bincount(owner, deploys, len(structure.pipelines)) > 0
-    return np.where(np.where(goes_live[owner], deploys, trains), np.asarray(structure.pair_runs, np.int64), 0)
+    observed = shape < len(structure.shapes) - structure.recombined
+    goes_live = np.bincount(owner, deploys & observed, len(structure.pipelines)) > 0
+    return np.where(np.where(goes_live[owner], deploys, trains), np.asarray(structure.pair_runs, np.float64), 0.0)
 
 
 def _usual_marks(model: WorkloadModel) -> pl.DataFrame:

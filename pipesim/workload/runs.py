@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from pipesim.streams import stream
 from pipesim.workload.draws import Indices, expand, grouped_choice
 from pipesim.workload.marks.independent import IndependentMarks
-from pipesim.workload.marks.model import Coupling
 from pipesim.workload.marks.source_runs import UNKNOWN, scores_near
 from pipesim.workload.model import WorkloadModel
 from pipesim.workload.structure import Structure, task_columns
@@ -34,18 +33,19 @@ def draw_shapes(structure: Structure, weights: NDArray[np.generic], pipeline: In
     return np.asarray(structure.pair_shape, dtype=np.int64)[pair]
 
 
-def shapes_of_sources(marks: Coupling, source: Indices | None, shape: Indices) -> tuple[Indices, Indices]:
+def shapes_of_sources(model: WorkloadModel, source: Indices | None, shape: Indices) -> tuple[Indices, Indices]:
     """Return each run's shape and the run of the log that lends it and the work of its tasks, -1 where none does.
 
     Args:
-        marks: The coupling of the model.
-        source: For each run one of the coupling's source runs; None where it has none.
-        shape: For each run the shape that it has where its source lends none.
+        model: The workload model.
+        source: For each run one of its source runs; None where it has none.
+        shape: For each run the shape that is drawn by frequency: it counts where it is new, or the source lends none.
     """
-    if isinstance(marks, IndependentMarks) or source is None:
+    if isinstance(model.marks, IndependentMarks) or source is None:
         return shape, np.full(len(shape), -1)
-    lent = np.asarray(marks.runs.shape, dtype=np.int64)[source]
-    return np.where(lent >= 0, lent, shape), np.where(lent >= 0, source, -1)
+    lent = np.asarray(model.marks.runs.shape, dtype=np.int64)[source]
+    lends = (lent >= 0) & (shape < len(model.structure.shapes) - model.structure.recombined)
+    return np.where(lends, lent, shape), np.where(lends, source, -1)
 
 
 def draw_runs(

@@ -12,40 +12,29 @@ from pydantic import Field
 from pipesim.errors import RequestError
 from pipesim.trace import Trace
 from pipesim.workload.part import Part
+from pipesim.workload.shape_shares import Pool, share_shapes
+from pipesim.workload.shapes import LABEL, Shape, TaskNode, build, canonical
 
-_LABEL = ("task_name", "task_type", "raw_type", "framework")
 _COMPLETE = ("SUCCEEDED", "UNKNOWN")
 
 
-class TaskNode(Part):
-    """One task of a shape."""
-
-    task_id: str
-    task_name: str
-    task_type: str | None
-    raw_type: str | None
-    framework: str | None
-
-
-class Shape(Part):
-    """One DAG: its tasks in topological order, and its edges as (task, parent) positions among them."""
-
-    tasks: tuple[TaskNode, ...]
-    edges: tuple[tuple[int, int], ...]
-
-
 class Structure(Part):
-    """The distinct shapes, and for each pipeline (a row per pair) how many runs had which."""
+    """The distinct shapes, and for each pipeline (a row per pair) how many runs are to be expected with which.
+
+    The expected runs of a pipeline are as many as the log has of it. The last `recombined` shapes are those of no run of
+    the log.
+    """
 
     shapes: tuple[Shape, ...]
     pipelines: tuple[str, ...]
     pair_pipeline: tuple[int, ...] = Field(description="Index into `pipelines`, ascending.")
     pair_shape: tuple[int, ...] = Field(description="Index into `shapes`.")
-    pair_runs: tuple[int, ...]
+    pair_runs: tuple[float, ...] = Field(description="Expected runs of the pipeline that have the shape, above 0.")
+    recombined: int = Field(default=0, ge=0, description="How many shapes, the last ones, no run of the log has.")
 
 
 def fit_structure(trace: Trace) -> tuple[Structure, list[str]]:
-    """Return the shapes of a trace's runs and their frequencies by pipeline.
+    """Return the shapes of a trace's runs, and some that they recombine to, with their frequencies by pipeline.
 
     A run that failed or was still open may lack the tasks it never reached. Its shape counts only if some completed run of
     the same pipeline has it too; where no run of a pipeline completed, all its shapes count.
@@ -54,11 +43,7 @@ def fit_structure(trace: Trace) -> tuple[Structure, list[str]]:
         RequestError: If the dependencies of a run form a cycle.
     """
     tasks, edges = _positions(trace)
-    keys = (
-        trace.pipeline_runs.select("run_id", "pipeline_name", complete=pl.col("status").is_in(_COMPLETE))
-        .join(_keys(tasks, edges), on="run_id")
-        .sort("run_id")
-    )
+    keys, twins = _keys(trace, tasks, edges)
     pairs = keys.group_by("pipeline_name", "key").agg(
         pl.len().alias("runs"), pl.col("complete").any(), pl.col("run_id").first().alias("example")
     )
@@ -73,21 +58,60 @@ def fit_structure(trace: Trace) -> tuple[Structure, list[str]]:
         .agg(pl.col("example").min(), pl.col("runs").sum())
         .sort(["runs", "key"], descending=[True, False])
     )
-    shapes = _shapes(examples["example"], tasks, edges)
+    plain = examples.filter(~pl.col("key").is_in(list(twins)))
+    told = dict(zip(plain["key"], _shapes(plain["example"], tasks, edges), strict=True)) | twins
+    shapes = [told[key] for key in examples["key"]]
     names = sorted(counted["pipeline_name"].unique().to_list())
-    pairs = (
-        counted.join(pl.DataFrame({"pipeline_name": names}).with_row_index("pipeline"), on="pipeline_name")
-        .join(examples.select("key").with_row_index("shape"), on="key")
-        .sort("pipeline", "shape")
+    pairs = counted.join(pl.DataFrame({"pipeline_name": names}).with_row_index("pipeline"), on="pipeline_name").join(
+        examples.select("key").with_row_index("shape"), on="key"
     )
+    own = [Pool() for _ in names]
+    for pipeline, shape, runs in pairs.select("pipeline", "shape", "runs").sort("pipeline", "shape").iter_rows():
+        own[pipeline].runs[shape] = runs
+    expected, recombined, share_notes = share_shapes(own, shapes)
+    weights = [(pipeline, shape, runs[shape]) for pipeline, runs in enumerate(expected) for shape in sorted(runs)]
     structure = Structure(
-        shapes=shapes,
+        shapes=(*shapes, *recombined),
         pipelines=tuple(names),
-        pair_pipeline=tuple(pairs["pipeline"].to_list()),
-        pair_shape=tuple(pairs["shape"].to_list()),
-        pair_runs=tuple(pairs["runs"].to_list()),
+        pair_pipeline=tuple(pipeline for pipeline, _, _ in weights),
+        pair_shape=tuple(shape for _, shape, _ in weights),
+        pair_runs=tuple(runs for _, _, runs in weights),
+        recombined=len(recombined),
     )
-    return structure, notes
+    return structure, notes + share_notes
+
+
+def _keys(trace: Trace, tasks: pl.DataFrame, edges: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Shape]]:
+    """Return the key of every run's shape, by run, and the shapes whose order of tasks the identifiers must not decide.
+
+    Those are the shapes in which two tasks are the same.
+    """
+    labels = tasks.group_by("run_id", maintain_order=True).agg(
+        pl.col("label").str.join("\x1e"), twins=pl.col("label").is_duplicated().any()
+    )
+    links = edges.group_by("run_id", maintain_order=True).agg(
+        pl.format("{}>{}", "child", "parent").str.join("\x1e").alias("links")
+    )
+    keys = (
+        trace.pipeline_runs.select("run_id", "pipeline_name", "status")
+        .join(labels, on="run_id", how="inner")
+        .join(links, on="run_id", how="left")
+        .select(
+            "run_id",
+            "pipeline_name",
+            "twins",
+            complete=pl.col("status").is_in(_COMPLETE),
+            key=pl.concat_str("label", pl.col("links").fill_null(""), separator="\x1d"),
+        )
+        .sort("run_id")
+    )
+    twins = keys.filter("twins").unique("key", keep="first", maintain_order=True)
+    told = [canonical([task.label for task in shape.tasks], shape.edges) for shape in _shapes(twins["run_id"], tasks, edges)]
+    renamed = pl.DataFrame(
+        {"key": twins["key"], "canonical": [shape.key for shape in told]}, schema={"key": pl.String, "canonical": pl.String}
+    )
+    keys = keys.join(renamed, on="key", how="left", maintain_order="left")
+    return keys.with_columns(key=pl.coalesce("canonical", "key")).drop("canonical"), {shape.key: shape for shape in told}
 
 
 def _positions(trace: Trace) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -96,13 +120,13 @@ def _positions(trace: Trace) -> tuple[pl.DataFrame, pl.DataFrame]:
     Tasks are ordered by depth, then by what they are; the identifiers, which may differ from run to run, only break ties.
     """
     first = pl.col("attempt").arg_min()
-    tasks = trace.task_runs.group_by("run_id", "task_id").agg(*(pl.col(c).get(first) for c in _LABEL)).sort("run_id", "task_id")
+    tasks = trace.task_runs.group_by("run_id", "task_id").agg(*(pl.col(c).get(first) for c in LABEL)).sort("run_id", "task_id")
     known = tasks.select("run_id", "task_id")
     edges = trace.task_edges.unique().join(known, on=["run_id", "task_id"], how="semi")
     edges = edges.join(known, left_on=["run_id", "parent_task_id"], right_on=["run_id", "task_id"], how="semi")
     tasks = (
         _with_depth(tasks, edges)
-        .with_columns(label=pl.concat_str([pl.col(c).fill_null("\x00") for c in _LABEL], separator="\x1f"))
+        .with_columns(label=pl.concat_str([pl.col(c).fill_null("\x00") for c in LABEL], separator="\x1f"))
         .sort("run_id", "depth", "label", "task_id")
         .with_columns(position=pl.int_range(pl.len()).over("run_id"))
     )
@@ -140,7 +164,7 @@ def _with_depth(tasks: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _shapes(examples: pl.Series, tasks: pl.DataFrame, edges: pl.DataFrame) -> tuple[Shape, ...]:
+def _shapes(examples: pl.Series, tasks: pl.DataFrame, edges: pl.DataFrame) -> list[Shape]:
     """Build each shape from the one run that stands for it, in the order of the examples."""
     wanted = examples.to_frame("run_id")
     nodes: dict[str, list[dict[str, Any]]] = {run: [] for run in examples}
@@ -149,54 +173,22 @@ def _shapes(examples: pl.Series, tasks: pl.DataFrame, edges: pl.DataFrame) -> tu
     links: dict[str, list[tuple[int, int]]] = {run: [] for run in examples}
     for run, child, parent in wanted.join(edges, on="run_id").sort("run_id", "child", "parent").iter_rows():
         links[run].append((child, parent))
-    return tuple(Shape(tasks=_nodes(nodes[run]), edges=tuple(links[run])) for run in examples)
-
-
-def _nodes(rows: list[dict[str, Any]]) -> tuple[TaskNode, ...]:
-    """Name each task of a shape after what it is; where two would have one name, the position tells them apart."""
-    names = [row["task_name"] for row in rows]
-    taken = set(names)
-    tasks = []
-    for position, row in enumerate(rows):
-        name = row["task_name"]
-        task_id = name
-        if names.count(name) > 1:
-            task_id = f"{name}-{position + 1}"
-            while task_id in taken:
-                task_id += "'"
-            taken.add(task_id)
-        tasks.append(TaskNode(task_id=task_id, **{c: row[c] for c in _LABEL}))
-    return tuple(tasks)
+    return [build([tuple(row[c] for c in LABEL) for row in nodes[run]], links[run]) for run in examples]
 
 
 def run_shapes(trace: Trace, structure: Structure) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return which shape each run has, and which of its tasks stands where.
 
     Returns:
-        run_id and shape of the runs that have one of the shapes; run_id, task_id and position of all tasks.
+        run_id and shape of the runs that have one of the shapes; run_id, task_id and position of all tasks. Of tasks of one run
+        that are the same, which stands where is arbitrary.
     """
     tasks, edges = _positions(trace)
-    keys = pl.DataFrame({"key": [_key(shape) for shape in structure.shapes]}, schema={"key": pl.String}).with_columns(
+    known = pl.DataFrame({"key": [shape.key for shape in structure.shapes]}, schema={"key": pl.String}).with_columns(
         shape=pl.int_range(pl.len(), dtype=pl.Int64)
     )
-    runs = _keys(tasks, edges).join(keys, on="key").select("run_id", "shape")
+    runs = _keys(trace, tasks, edges)[0].join(known, on="key").select("run_id", "shape")
     return runs, tasks.select("run_id", "task_id", "position")
-
-
-def _keys(tasks: pl.DataFrame, edges: pl.DataFrame) -> pl.DataFrame:
-    """Return run_id and key: equal for runs of the same tasks and dependencies."""
-    labels = tasks.group_by("run_id", maintain_order=True).agg(pl.col("label").str.join("\x1e"))
-    links = edges.group_by("run_id", maintain_order=True).agg(
-        pl.format("{}>{}", "child", "parent").str.join("\x1e").alias("links")
-    )
-    return labels.join(links, on="run_id", how="left").select(
-        "run_id", key=pl.concat_str("label", pl.col("links").fill_null(""), separator="\x1d")
-    )
-
-
-def _key(shape: Shape) -> str:
-    labels = ["\x1f".join("\x00" if (v := getattr(task, c)) is None else v for c in _LABEL) for task in shape.tasks]
-    return "\x1d".join(("\x1e".join(labels), "\x1e".join(f"{child}>{parent}" for child, parent in shape.edges)))
 
 
 def task_columns(structure: Structure) -> tuple[pl.DataFrame, NDArray[np.int64]]:

@@ -54,7 +54,7 @@ def synthesize(model: WorkloadModel, config: SynthesisConfig) -> Trace:
     combinations = model.combinations.frame()
     pipeline = combinations["pipeline"].to_numpy()[marks.combination]
     shape = draw_shapes(model.structure, np.asarray(model.structure.pair_runs), pipeline, config.seed)
-    shape, source = shapes_of_sources(model.marks, marks.source, shape)
+    shape, source = shapes_of_sources(model, marks.source, shape)
     runs = combinations[marks.combination].select(
         _run_ids(len(instants)),
         pl.Series("pipeline_name", model.structure.pipelines, dtype=pl.String)[pipeline],

@@ -124,3 +124,15 @@ def test_tasks_are_drawn_as_those_of_a_synthetic_trace(platform: WorkloadModel) 
     failed = retrained.filter(~pl.col("status").is_in(["SUCCEEDED", "UNKNOWN"])).select("run_id").unique()
     assert done.filter(pl.col("status") != "SUCCEEDED").join(failed, on="run_id", how="anti").is_empty()
     assert 0.05 < (done["status"] != "SUCCEEDED").mean() < 0.6  # type: ignore[operator]
+
+
+def test_recombined_shapes_do_not_decide_that_a_pipeline_goes_live(job_trace: Any) -> None:
+    """Training runs and deploying runs are never the same ones; recombined shapes that are both stay as rare as they are."""
+    runs = [("p", ("train", "evaluate"))] * 60 + [("p", ("preprocess", "evaluate", "deploy"))]
+    model = model_of(job_trace, runs)
+    structure = model.structure
+    unseen = {tuple(task.task_type for task in shape.tasks) for shape in structure.shapes[-structure.recombined :]}
+    assert unseen == {("train", "evaluate", "deploy"), ("preprocess", "evaluate")}
+    drawn = shapes([draw_retraining(model, number, 0) for number in range(ROUNDS)], "p")
+    assert set(drawn) <= {("train", "evaluate"), ("train", "evaluate", "deploy")}
+    assert drawn.count(("train", "evaluate")) > 0.9 * ROUNDS

@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from collections import Counter
 from datetime import datetime
+from random import Random
+from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pipesim.errors import RequestError
 from pipesim.trace import Trace
@@ -93,3 +98,66 @@ def test_a_cycle_is_refused_with_its_run() -> None:
     runs = [("fine", "p", "SUCCEEDED", *CHAIN), ("looped", "p", "SUCCEEDED", ["a", "b"], [(0, 1), (1, 0)])]
     with pytest.raises(RequestError, match="'looped' form a cycle"):
         fit_structure(dag_trace(runs))
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[tuple[str, str, str, list[str], list[tuple[int, int]]]]:
+    """Runs of a few pipelines, many of which share tasks."""
+    runs = []
+    for r in range(draw(st.integers(1, 30))):
+        names = draw(st.lists(st.sampled_from("abcd"), min_size=1, max_size=4))
+        edges = [(i, i - 1) for i in range(1, len(names)) if draw(st.sampled_from([True, True, True, False]))]
+        runs.append((f"r{r}", draw(st.sampled_from(["p", "p", "q", "s"])), "SUCCEEDED", names, edges))
+    return runs
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(logs(), st.randoms())
+def test_neither_the_order_of_rows_nor_identifiers_matter(runs: list[Any], random: Random) -> None:
+    structure, notes = fit_structure(dag_trace(runs))
+    shuffled = random.sample(runs, len(runs))
+    renamed = []
+    for i, (_, pipeline, status, names, edges) in enumerate(shuffled):
+        order = random.sample(range(len(names)), len(names))
+        place = {old: new for new, old in enumerate(order)}
+        renamed.append((f"x{i}", pipeline, status, [names[o] for o in order], [(place[c], place[p]) for c, p in edges]))
+    assert fit_structure(dag_trace(renamed)) == (structure, notes)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(logs())
+def test_expected_runs_are_those_of_the_log(runs: list[Any]) -> None:
+    structure, _ = fit_structure(dag_trace(runs))
+    expected = dict.fromkeys(structure.pipelines, 0.0)
+    labels: dict[str, set[str]] = {name: set() for name in structure.pipelines}
+    for _, pipeline, _, names, _ in runs:
+        labels[pipeline] |= set(names)
+    for pipeline, shape, weight in zip(structure.pair_pipeline, structure.pair_shape, structure.pair_runs, strict=True):
+        assert weight > 0
+        expected[structure.pipelines[pipeline]] += weight
+        assert {task.task_name for task in structure.shapes[shape].tasks} <= labels[structure.pipelines[pipeline]]
+    assert expected == pytest.approx(Counter(run[1] for run in runs))
+    assert len({shape.key for shape in structure.shapes}) == len(structure.shapes)
+    unseen = range(len(structure.shapes) - structure.recombined, len(structure.shapes))
+    assert set(unseen) <= set(structure.pair_shape)
+    if len(structure.shapes) == 1:
+        assert structure.recombined == 0
+
+
+def test_recombined_shapes_are_the_last_and_as_frequent_as_unseen_ones_are() -> None:
+    runs = [(f"r{i}", "p", "SUCCEEDED", ["load", "train", "end"], [(1, 0), (2, 1)]) for i in range(99)]
+    runs.append(("r99", "p", "SUCCEEDED", ["fetch", "train", "deploy"], [(1, 0), (2, 1)]))
+    structure, notes = fit_structure(dag_trace(runs))
+    assert structure.recombined == 2
+    assert structure.pair_runs == pytest.approx((0.99 * 99, 0.99, 0.5, 0.5))
+    names = {tuple(task.task_name for task in shape.tasks) for shape in structure.shapes[2:]}
+    assert names == {("load", "train", "deploy"), ("fetch", "train", "end")}
+    assert notes == ["structure: 2 recombined shapes, which no run of the log has, get 1.00% of the runs"]
+
+
+def test_twins_whose_children_differ_are_one_shape_whatever_their_ids() -> None:
+    """Two tasks `x` of one depth, of which one has a child: the identifiers alone would say which of them."""
+    one = ("r0", "p", "SUCCEEDED", ["x", "x", "y"], [(2, 0)])
+    other = ("r1", "p", "SUCCEEDED", ["x", "x", "y"], [(2, 1)])
+    structure, _ = fit_structure(dag_trace([one, other]))
+    assert structure.pair_runs == (2.0,)

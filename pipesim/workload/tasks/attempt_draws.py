@@ -135,12 +135,14 @@ def _draw_quantities(
     """Return each attempt's seconds, bytes read and bytes written; NaN where the log would not say.
 
     The three share a Gaussian copula. Natural duration and data read belong to the task, so all its attempts have the same. An
-    unsuccessful attempt's seconds come from the law of its outcome instead of its cell's.
+    unsuccessful attempt's seconds come from the law of its outcome instead of its cell's, those of a kind whose time follows
+    its data from these, with the noise in the copula.
     """
     held = [o.held for k in model.kinds for o in k.outcomes]
     ends_early = np.array([law is not None for law in held])[outcome]
     kind = tasks.kind[task]
     score = tasks.work[task]
+    by_data = np.full(len(kind), np.nan)
     read, written = np.full(len(kind), np.nan), np.full(len(kind), np.nan)
     for i, rows in _groups(kind, len(model.kinds)):
         k = model.kinds[i]
@@ -148,12 +150,15 @@ def _draw_quantities(
         early = rows[ends_early[rows]]
         data = tasks.data[task]
         score[early] = conditional(k.correlation[0], data[early], rng.standard_normal(len(early)))
-        if k.read.law is None and k.written.law is None:
+        data_time = k.data_time.law if k.data_time else None
+        if k.read.law is None and k.written.law is None and data_time is None:
             continue
         known = stream(seed, "bytes", k.name).random(len(rows))
         read[rows] = k.read.draw(uniform(data[rows]), known)
         out = third(k.correlation, data[rows], score[rows], rng.standard_normal(len(rows)))
         written[rows] = k.written.draw(uniform(out), known)
+        if data_time is not None:
+            by_data[rows] = data_time.seconds(data_time.amounts(read[rows], uniform(data[rows])), uniform(score[rows]))
 
     laws: list[Law | None] = [*(c.choice.law if c.choice else None for c in model.durations), *held]
     seconds = np.empty(len(kind))
@@ -161,7 +166,7 @@ def _draw_quantities(
         law = laws[i]
         assert law is not None, "every attempt draws from a cell or an outcome that has a law"
         seconds[rows] = law.quantile(uniform(score[rows]))
-    return seconds, read, written
+    return np.where(ends_early | np.isnan(by_data), seconds, by_data), read, written
 
 
 def _groups(label: Indices, groups: int) -> list[tuple[int, Indices]]:

@@ -6,10 +6,12 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from pipesim.trace import Trace
 from pipesim.workload.laws.law import ConstantLaw, Law, table_law
 from pipesim.workload.laws.quantities import Correlation, Quantity, fit_correlation, fit_quantity
 from pipesim.workload.part import Part
 from pipesim.workload.tasks.attempts import KIND, NATURAL, NOT_BEGUN, UNSUCCESSFUL, size_class
+from pipesim.workload.tasks.preprocessing import DataTimeChoice, fit_data_time, with_data
 
 DEMAND = ("gpus", "cpu_cores", "memory_bytes", "gpu_type", "pool")
 _MIN_OUTCOMES = 20
@@ -50,7 +52,9 @@ class Kind(Part):
     Attributes:
         max_attempts: The most that any task of the log had.
         reads_asset: Probability that a task reads a data asset.
-        correlation: Of the normal scores of (bytes read, duration, bytes written).
+        correlation: Of the normal scores of (bytes read, duration, bytes written); where the duration follows the data, its
+            noise stands in its place.
+        data_time: Whether the duration follows the amount of data; NULL where the log does not tell.
     """
 
     task_type: str | None
@@ -62,6 +66,7 @@ class Kind(Part):
     written: Quantity
     reads_asset: float = Field(ge=0, le=1)
     correlation: Correlation
+    data_time: DataTimeChoice | None = None
 
     @property
     def name(self) -> str:
@@ -69,11 +74,11 @@ class Kind(Part):
         return f"{self.task_type or '-'}/{self.framework or '-'}"
 
 
-def fit_kinds(attempts: pl.DataFrame, task_io: pl.DataFrame) -> tuple[Kind, ...]:
-    """Return every kind of task among the attempts (what `attempts.prepare` returns)."""
-    readers = task_io.filter(pl.col("direction") == "read").select("run_id", "task_id").unique()
+def fit_kinds(attempts: pl.DataFrame, trace: Trace) -> tuple[Kind, ...]:
+    """Return every kind of task among the attempts (what `attempts.prepare` returns of the trace)."""
+    readers = trace["task_io"].filter(pl.col("direction") == "read").select("run_id", "task_id").unique()
     readers = readers.with_columns(reads=pl.lit(True))
-    attempts = attempts.join(readers, on=["run_id", "task_id"], how="left", maintain_order="left")
+    attempts = with_data(attempts.join(readers, on=["run_id", "task_id"], how="left", maintain_order="left"), trace)
     most = int(attempts["attempt"].max())  # type: ignore[arg-type]
     ended = _ended(attempts, most)
     pooled = _outcomes(ended, {})
@@ -86,6 +91,7 @@ def fit_kinds(attempts: pl.DataFrame, task_io: pl.DataFrame) -> tuple[Kind, ...]
         mine = ended.filter(
             pl.col("task_type").eq_missing(pl.lit(task_type)), pl.col("framework").eq_missing(pl.lit(framework))
         )
+        data_time = fit_data_time(rows)
         kinds.append(
             Kind(
                 task_type=task_type,
@@ -96,10 +102,19 @@ def fit_kinds(attempts: pl.DataFrame, task_io: pl.DataFrame) -> tuple[Kind, ...]
                 read=fit_quantity(done["read_bytes"]),
                 written=fit_quantity(done["written_bytes"]),
                 reads_asset=int(asked["reads"].fill_null(False).sum()) / asked.height,
-                correlation=fit_correlation(done, ("read_bytes", "seconds", "written_bytes")),
+                correlation=fit_correlation(_noise(done, data_time), ("read_bytes", "seconds", "written_bytes")),
+                data_time=data_time,
             )
         )
     return tuple(kinds)
+
+
+def _noise(done: pl.DataFrame, choice: DataTimeChoice | None) -> pl.DataFrame:
+    """Put the noise in the place of the seconds where these follow the data."""
+    if choice is None or choice.law is None:
+        return done
+    amounts, seconds = (done[c].cast(pl.Float64).fill_null(np.nan).to_numpy() for c in (choice.law.unit, "seconds"))
+    return done.with_columns(seconds=pl.Series(choice.law.factors(amounts, seconds)).fill_nan(None))
 
 
 def _ended(attempts: pl.DataFrame, most: int) -> pl.DataFrame:
