@@ -37,7 +37,7 @@ class DayArArrivals(Part):
 
     The normal scores of the totals follow the autoregression. Their quantiles are those of the log's days of the kind (Monday
     to Friday, or the weekend), each part of which is drawn as often as any other in a horizon. A day's hourly shares are those
-    of one of the six candidates with the nearest totals until some hour of the day, and from then on those of another.
+    of one of the six days of its kind with the nearest totals until some hour of the day, and from then on those of another.
 
     Attributes:
         source: The days that were fitted.
@@ -92,14 +92,16 @@ class DayArArrivals(Part):
         of_source = intensity.sum(axis=1)
         shares = shares_of(intensity)
         out = np.empty((len(horizon), 24))
-        for w in range(7):
-            mine = np.flatnonzero(weekday(horizon) == w)
-            candidates = self.source.candidates(w)
+        weekend = weekday(np.asarray(self.source.day)) >= SATURDAY
+        for kind in (False, True):
+            mine = np.flatnonzero((weekday(horizon) >= SATURDAY) == kind)
+            alike = np.flatnonzero((weekend == kind) & (of_source > 0))
+            candidates = alike if len(alike) else np.arange(len(of_source))
             apart = np.abs(np.log((of_source[candidates] + _HALF) / (totals[mine, None] + _HALF)))
             near = candidates[np.argsort(apart, axis=1, kind="stable")[:, : max(2, min(_NEAREST, len(candidates) // 4))]]
+            rows = np.arange(len(mine))
             first = rng.integers(near.shape[1], size=len(mine))
             second = (first + rng.integers(1, max(near.shape[1], 2), size=len(mine))) % near.shape[1]
-            rows = np.arange(len(mine))
             early = np.arange(24) < rng.integers(6, 19, size=(len(mine), 1))
             out[mine] = np.where(early, shares[near[rows, first]], shares[near[rows, second]])
         return shares_of(out)

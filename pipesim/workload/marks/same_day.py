@@ -34,6 +34,7 @@ class SameDayMarks(Part):
         days = int(day.max(initial=-1)) + 1
         ends = np.searchsorted(day, np.arange(days + 1))
         lent = submissions.source_days
+        aligned = lent is not None
         if lent is None:
             lent = self._nearest(rng, np.diff(ends) / submissions.scale, submissions.first_day)
         source = np.empty(len(day), dtype=np.int64)
@@ -41,10 +42,12 @@ class SameDayMarks(Part):
             of_day = slice(ends[i], ends[i + 1])
             first, last = np.searchsorted(hour, [lent[i] * 24, lent[i] * 24 + 24]).tolist()
             if first == last:  # its runs were too many to keep, or have no marks
-                first, last = 0, len(hour)
                 source[of_day] = rng.integers(len(hour), size=ends[i + 1] - ends[i])
                 continue
-            place = _places(submissions.instants[of_day], hour[first:last] - lent[i] * 24)
+            if aligned:
+                place = _places(submissions.instants[of_day], hour[first:last] - lent[i] * 24)
+            else:  # other hours are busy than those of the log's day, so its runs come in their order
+                place = np.arange(ends[i + 1] - ends[i]) * (last - first) // (ends[i + 1] - ends[i])
             heads = place[::BLOCK] + rng.integers(-_AWAY, _AWAY + 1, size=len(place[::BLOCK]))
             rows = np.repeat(heads, BLOCK)[: len(place)] + np.arange(len(place)) % BLOCK
             source[of_day] = first + np.abs(rows) % (last - first)
