@@ -17,7 +17,7 @@ from pipesim.workload.arrivals.clock import microseconds
 from pipesim.workload.arrivals.fitting import ArrivalKind, fit_arrivals
 from pipesim.workload.drift import fit_drift
 from pipesim.workload.marks.combinations import fit_combinations
-from pipesim.workload.marks.fitting import MarksKind, fit_marks
+from pipesim.workload.marks.fitting import fit_marks
 from pipesim.workload.model import Provenance, Window, WorkloadModel
 from pipesim.workload.structure import fit_structure
 from pipesim.workload.tasks.assets import fit_assets
@@ -36,7 +36,7 @@ class FitConfig(BaseModel):
         description="day-block: whole days of the log in another order; day-ar: an autoregression of days, none of them "
         "copied; hour-of-week: 168 renewal laws, as in the PipeSim paper; poisson: one rate.",
     )
-    marks: MarksKind | Literal["auto"] = Field(
+    marks: Literal["same-day", "hour-octave", "independent", "auto"] = Field(
         default="same-day",
         description="What a run is (pipeline, tenant, tasks, durations), given when it arrives: same-day, as at about that "
         "time of one day of the log; hour-octave, as in an hour of the log that was as busy; independent, whatever it is; "
