@@ -1,0 +1,138 @@
+"""Samples as counts of intervals: the likelihood of rounded, exact and right-censored rows at a cost that rows do not add to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipesim.workload.laws.closed_forms import Floats
+
+Flags = NDArray[np.bool_]
+#: Of (values) to the probabilities of being at or below them, and above.
+Distribution = Callable[[Floats], tuple[Floats, Floats]]
+
+#: Half of the bins are even in the logarithm, half hold equally many rows, so that neither a far outlier nor a narrow body
+#: leaves most rows in one bin.
+_BINS = 512
+_UNLIKELY = 1e-300
+
+
+@dataclass(frozen=True)
+class Binned:
+    """Counts of rows in adjacent intervals, and of right-censored rows at their lower bounds.
+
+    Attributes:
+        edges: Ascending; interval i is [edges[i], edges[i + 1]).
+        counts: Exact rows in each interval.
+        log_means: Mean logarithm of the rows of each interval, its middle where it has none.
+        bounds: Values which as many rows as `open_counts` says are known to exceed.
+        open_counts: Censored rows at each bound.
+    """
+
+    edges: Floats
+    counts: Floats
+    log_means: Floats
+    bounds: Floats
+    open_counts: Floats
+
+    @property
+    def exact(self) -> float:
+        """Number of exact rows."""
+        return float(self.counts.sum())
+
+    @property
+    def rows(self) -> float:
+        """Number of rows, censored ones included."""
+        return self.exact + float(self.open_counts.sum())
+
+    def log_likelihoods(self, distribution: Distribution) -> tuple[Floats, Floats]:
+        """Return the log likelihood of one row of each interval and of each bound.
+
+        That of an interval is the log of its probability over its width, which is the log of the mean density in it. A
+        probability is never taken for less than 1e-300, so that the result is finite.
+        """
+        cdf, survival = distribution(np.concatenate([self.edges, self.bounds]))
+        n = len(self.edges)
+        probability = interval_probabilities(cdf[:n], survival[:n])
+        with np.errstate(invalid="ignore"):
+            mass = np.where(probability > _UNLIKELY, probability, _UNLIKELY)
+            beyond = np.where(survival[n:] > _UNLIKELY, survival[n:], _UNLIKELY)
+        return np.log(mass) - np.log(np.diff(self.edges)), np.log(beyond)
+
+    def log_likelihood(self, distribution: Distribution) -> float:
+        """Return the log likelihood of all rows."""
+        inside, beyond = self.log_likelihoods(distribution)
+        return float(self.counts @ inside + self.open_counts @ beyond)
+
+    def log_moments(self) -> tuple[float, float]:
+        """Return mean and standard deviation of the logarithms, censored rows counted at their bounds."""
+        at = np.concatenate([self.log_means, np.log(self.bounds)])
+        weights = np.concatenate([self.counts, self.open_counts])
+        mean = float(np.average(at, weights=weights))
+        return mean, float(np.sqrt(np.average((at - mean) ** 2, weights=weights)))
+
+
+def interval_probabilities(cdf: Floats, survival: Floats) -> Floats:
+    """Return the probabilities between neighbouring points, by differences in whichever tail is the smaller."""
+    upper = cdf[:-1] > 0.5
+    return np.where(upper, survival[:-1] - survival[1:], cdf[1:] - cdf[:-1])
+
+
+def bin_edges(values: Floats, resolution: float | None) -> Floats:
+    """Return the edges of at most some 512 intervals that hold all of the values.
+
+    Args:
+        values: Ascending and positive; with a resolution zeros are allowed.
+        resolution: The unit that values were rounded down to: a value v stands for [v, v + unit). A value that a sample of
+            under 512 distinct ones has is an interval of its own.
+    """
+    positive = values[np.searchsorted(values, 0.0, side="right") :]
+    low, high = float(positive[0]), float(positive[-1])
+    if resolution is None:
+        top = np.nextafter(high, np.inf)
+        if low == high:
+            return np.array([low, top])
+        ranks = np.linspace(0, len(positive) - 1, min(_BINS // 2, len(positive)) + 1).astype(np.int64)
+        even = np.geomspace(low, high, _BINS // 2 + 1)
+        inner = np.concatenate([even, positive[ranks]])
+        return np.unique(np.concatenate([[low], inner[(inner > low) & (inner < high)], [top]]))
+    steps = np.rint(values / resolution)
+    distinct = steps[np.flatnonzero(np.diff(steps, prepend=-1.0))]
+    if len(distinct) > _BINS:
+        even = np.geomspace(max(steps[0], 1.0), steps[-1], _BINS // 2 + 1)
+        ranks = np.linspace(0, len(steps) - 1, _BINS // 2 + 1).astype(np.int64)
+        distinct = np.concatenate([[steps[0], steps[-1]], np.rint(even), steps[ranks]])
+        return np.unique(np.concatenate([distinct, [steps[-1] + 1.0]])) * resolution
+    return np.unique(np.concatenate([distinct, distinct + 1.0])) * resolution
+
+
+def bin_rows(values: Floats, censored: Flags, edges: Floats) -> Binned:
+    """Return the counts of a sample.
+
+    Args:
+        values: Ascending; each at or above the first edge and below the last.
+        censored: Where the truth is only known to be larger; a bound of 0 says nothing and is left out.
+        edges: As `bin_edges` returns them.
+    """
+    exact = values[~censored] if censored.any() else values
+    counts, log_means = _count(exact, edges)
+    bounds, open_counts = np.empty(0), np.empty(0)
+    if censored.any():
+        hidden = values[censored & (values > 0)]
+        open_counts, at = _count(hidden, edges)
+        bounds, open_counts = np.exp(at[open_counts > 0]), open_counts[open_counts > 0]
+    return Binned(edges, counts, log_means, bounds, open_counts)
+
+
+def _count(values: Floats, edges: Floats) -> tuple[Floats, Floats]:
+    """Return the number of rows in each interval and the mean of their logarithms."""
+    ends = np.searchsorted(values, edges, side="left")
+    counts = np.diff(ends).astype(np.float64)
+    middle = (edges[:-1] + edges[1:]) / 2
+    with np.errstate(divide="ignore"):
+        logs = np.where(values > 0, np.log(values), np.log(middle[0]))
+    sums = np.diff(np.concatenate([[0.0], np.cumsum(logs)])[ends])
+    return counts, np.where(counts > 0, sums / np.maximum(counts, 1.0), np.log(middle))
