@@ -233,9 +233,9 @@ def _compete(sample: _Sample, screening: Screening) -> LawChoice:
             failed = {"failed": "no finite maximum-likelihood fit with location 0"}
             score = score.model_copy(update=failed if fitted is None else _scores(fitted, sample))
         scores.append(score)
-    scores.append(FamilyScore(family=MIXTURE, **_scores(mixture, sample)))
+    scores.append(FamilyScore(family=MIXTURE).model_copy(update=_scores(mixture, sample)))
     table, _ = table_tail_law(*sample.train_rows, sample.resolution)
-    scores.append(FamilyScore(family=TABLE, **_distances(table.cdf, 0.0, sample)))
+    scores.append(FamilyScore(family=TABLE).model_copy(update=_distances(table.cdf, 0.0, sample)))
 
     candidates = [f for f in fits.values() if f is not None]
     best = pick(candidates, sample.test) if candidates else None

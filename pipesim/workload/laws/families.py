@@ -25,6 +25,8 @@ SPECIAL_CASES: Mapping[str, tuple[str, ...]] = {
     "gengamma": ("gamma", "weibull_min", "lognorm", "expon"),
 }
 _STEPS = 400
+#: Sides of the first simplex, in logarithms of parameters: from another fit, and from moments.
+_NEAR, _FAR = 0.1, 0.25
 #: Euler's constant: the mean of -log of a standard exponential.
 _EULER = 0.57722
 #: Nearer to its limit, the lognormal, the scale of a generalised gamma leaves the range of floating-point numbers.
@@ -77,8 +79,9 @@ def refit(family: str, sample: Binned, start: Fitted | None = None) -> Fitted | 
     """
     best: Fitted | None = None
     best_likelihood = -np.inf
+    step = _NEAR if start else _FAR
     for theta in [_theta(start)] if start else _starts(family, sample):
-        found = _climb(family, sample, theta)
+        found = _climb(family, sample, theta, step)
         likelihood = sample.log_likelihood(found.distribution)
         if np.isfinite(likelihood) and likelihood > best_likelihood:
             best, best_likelihood = found, likelihood
@@ -118,16 +121,16 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _climb(family: str, sample: Binned, theta: Floats) -> Fitted:
+def _climb(family: str, sample: Binned, theta: Floats, step: float) -> Fitted:
     from scipy.optimize import minimize
 
     def loss(at: Floats) -> float:
         value = sample.log_likelihood(_fitted(family, at).distribution)
         return -value if np.isfinite(value) else 1e300
 
-    simplex = np.vstack([theta, theta + 0.25 * np.eye(len(theta))])
+    simplex = np.vstack([theta, theta + step * np.eye(len(theta))])
     with quiet():
-        options = {"initial_simplex": simplex, "maxfev": _STEPS, "xatol": 1e-4, "fatol": 1e-3}
+        options = {"initial_simplex": simplex, "maxfev": _STEPS, "xatol": 1e-3, "fatol": 1e-3}
         found = minimize(loss, theta, method="Nelder-Mead", options=options)
     return _fitted(family, found.x)
 
@@ -150,7 +153,7 @@ def _theta(fitted: Fitted) -> Floats:
         q = float(np.copysign(a**-0.5, c))
         mu = np.log(fitted.scale) - 2 / c * np.log(abs(q))
         return np.array([mu, np.log(q / c), q])
-    return np.log(np.array([*fitted.shapes, fitted.scale]))
+    return np.asarray(np.log([*fitted.shapes, fitted.scale]))
 
 
 def _starts(family: str, sample: Binned) -> list[Floats]:

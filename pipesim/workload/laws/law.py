@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipesim.workload.laws.closed_forms import Floats, family_cdf, family_quantile
+from pipesim.workload.laws.closed_forms import Floats as Floats
+from pipesim.workload.laws.closed_forms import family_cdf, family_quantile
 from pipesim.workload.part import Part
 
 #: Probabilities of the knots of a table without a tail: even up to .98, then closing in on 1 geometrically, where durations
@@ -128,7 +129,8 @@ class FamilyLaw(PositiveLaw):
 
     def _positive(self, v: Floats) -> Floats:
         with np.errstate(all="ignore"):  # the far tail may overflow to infinity, which is cut off
-            return np.minimum(self.scale * family_quantile(self.family, v * self.below_maximum, self.shapes), self.maximum)
+            drawn = self.scale * family_quantile(self.family, v * self.below_maximum, self.shapes)
+            return np.asarray(np.minimum(drawn, self.maximum))
 
     def _positive_cdf(self, values: Floats) -> Floats:
         within = family_cdf(self.family, values / self.scale, self.shapes)[0] / self.below_maximum

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipesim.workload.laws.families import FAMILIES, quiet
 from pipesim.workload.laws.closed_forms import Floats
+from pipesim.workload.laws.families import FAMILIES, quiet
 
 _ROWS = 2_000
 

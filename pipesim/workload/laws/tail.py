@@ -55,7 +55,7 @@ def table_tail_law(values: Floats, censored: Flags, resolution: float | None) ->
         exact = values[~censored]
         start = exact[max(0, len(exact) - _MIN_BEYOND_CENSORED)]
         reached = float(p[max(0, np.searchsorted(x, start, side="right") - 1)])
-        at = _BODY[_BODY <= max(_LOWEST_THRESHOLD, reached)]
+        at = _BODY[: np.searchsorted(_BODY, max(_LOWEST_THRESHOLD, reached), side="right")]
     probabilities, quantiles = knots(p, x, at, rounded=resolution is not None)
     threshold = float(quantiles[-1])
     maximum, limited = largest(values, censored)

@@ -95,7 +95,7 @@ def fit_durations(attempts: pl.DataFrame, streams: Streams) -> tuple[tuple[Durat
                 shared_by=shared_by,
                 reason=cell.reason,
                 choice=choice,
-            )  # fmt: skip
+            )
         )
     return tuple(fitted), notes
 
