@@ -72,6 +72,7 @@ def build(cells: Sequence[Cell], rows: int) -> Trace:
     number = np.repeat(np.arange(len(cells)), each)
     seconds = np.concatenate([cell.draw(each, "fitted") for cell in cells])
     order = stream(0, "benchmark", "order").permutation(len(number))
+    submitted = np.sort(stream(0, "benchmark", "arrivals").integers(0, 28 * 86_400_000_000, len(number)))
     frame = pl.DataFrame({"number": number[order], "duration_s": seconds[order]}).with_row_index("i")
     names = pl.DataFrame(
         {
@@ -89,7 +90,7 @@ def build(cells: Sequence[Cell], rows: int) -> Trace:
         task_name=pl.lit("job"),
         status=pl.lit("SUCCEEDED"),
         raw_status=pl.lit("ok"),
-        submitted_at=pl.lit(START) + pl.duration(seconds=pl.col("i") * (28 * 86_400 / rows)),
+        submitted_at=pl.lit(START) + pl.duration(microseconds=pl.Series(submitted)),
         observed_until=START + timedelta(days=28),
         time_basis=pl.lit("utc"),
         is_censored=False,

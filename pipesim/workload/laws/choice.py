@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from pipesim.errors import RequestError
-from pipesim.workload.laws.binned import Binned, Flags, bin_edges, bin_rows
+from pipesim.workload.laws.binned import Binned, Flags
 from pipesim.workload.laws.closed_forms import Floats
 from pipesim.workload.laws.families import (
     FAMILIES,
@@ -20,12 +19,12 @@ from pipesim.workload.laws.families import (
     row_likelihoods,
     standard_error,
 )
+from pipesim.workload.laws.halves import Halves, split
 from pipesim.workload.laws.judging import Cdf, anderson_darling, ks_distance, noise_floor
-from pipesim.workload.laws.law import ConstantLaw, FamilyLaw, Law, MixtureLaw, round_down, table_law
+from pipesim.workload.laws.law import ConstantLaw, Law, round_down, table_law
 from pipesim.workload.laws.mixture import Mixture, fit_mixture
-from pipesim.workload.laws.resolution import share_tied
 from pipesim.workload.laws.screening import Screened, screen
-from pipesim.workload.laws.tail import largest, table_tail_law
+from pipesim.workload.laws.tail import table_tail_law
 from pipesim.workload.part import Part
 
 #: Fewer exact values than this cannot tell laws apart.
@@ -33,12 +32,10 @@ MIN_ROWS = 50
 #: From so many exact values on, a mixture, and then a table with a tail.
 MIXTURE_ROWS, TABLE_ROWS = 200, 2_000
 _REFITTED = 3
-_JUDGED_ROWS = 10_000
 _KS_FLOOR = 0.03
 _KS_FACTOR = 1.3
 #: Distances that differ by less than this part of the noise floor are the same.
 _SAME = 0.1
-_MATERIAL_TIES = 0.05
 TABLE, MIXTURE = "quantile-table", "log-mixture"
 
 Screening = Callable[[], Sequence[Screened]]
@@ -92,39 +89,6 @@ class LawChoice(Part):
         return tuple(family for _, family in sorted(judged)[:_REFITTED])
 
 
-@dataclass(frozen=True)
-class _Sample:
-    """A sample, and how its halves are binned.
-
-    Attributes:
-        unit: Binned values were divided by it.
-        zero: Probability of the atom at zero, of which the binned counts know nothing.
-        maximum: Where draws have to end.
-        held_out: The rows of the second half on which distances are measured, ascending, and which of them are censored.
-        train_rows: The first half, likewise, zeros included.
-    """
-
-    values: Floats
-    censored: Flags
-    resolution: float | None
-    unit: float
-    zero: float
-    maximum: float
-    whole: Binned
-    train: Binned
-    test: Binned
-    train_rows: tuple[Floats, Flags]
-    held_out: tuple[Floats, Flags]
-
-    def law(self, fitted: Fitted | Mixture) -> FamilyLaw | MixtureLaw:
-        """Return the law to draw from; where rows are censored it does not end below its own .99 quantile."""
-        maximum = self.maximum
-        if self.censored.any():
-            uncut = fitted.law(self.unit, maximum=1e300, zero=0.0)
-            maximum = max(maximum, float(uncut.quantile(np.array([0.99]))[0]))
-        return fitted.law(self.unit, maximum, self.zero, self.resolution)
-
-
 def choose_law(
     values: Floats,
     censored: Flags,
@@ -165,7 +129,7 @@ def choose_law(
         return simply(table, f"fewer than {MIN_ROWS} positive exact values cannot tell laws apart")
     if np.count_nonzero(np.diff(exact)) < 2:
         return simply(table, "there are only one or two distinct values")
-    sample = _split(values, censored, resolution, rng)
+    sample = split(values, censored, resolution, rng)
     if sample.train.exact == 0 or sample.test.exact == 0:
         return simply(table, "too few exact values to hold some out")
     return _compete(sample, screening or partial(_screened, sample, rng))
@@ -185,39 +149,13 @@ def _check(values: Floats, censored: Flags) -> None:
         )
 
 
-def _split(values: Floats, censored: Flags, resolution: float | None, rng: np.random.Generator) -> _Sample:
-    """Divide the rows (ascending) into halves at random, and bin them."""
-    # Where hardly any values are equal, rounding does not matter, and zeros are not what is left of small values.
-    rounded = resolution is not None and share_tied(values[~censored]) >= _MATERIAL_TIES
-    first = rng.random(len(values)) < 0.5
-    kept = np.ones(len(values), dtype=bool) if rounded else values > 0
-    positive = values[values > 0]
-    unit = float(positive[len(positive) // 2])
-    edges = bin_edges(values[kept] / unit, resolution / unit if rounded and resolution else None)
-    top = np.nextafter(edges[-1], np.inf)
-    edges[-1] = top
-
-    def binned(rows: Flags) -> Binned:
-        return bin_rows(values[rows] / unit, censored[rows], edges)
-
-    second = np.flatnonzero(~first)
-    if len(second) > _JUDGED_ROWS:
-        second = np.sort(rng.choice(second, _JUDGED_ROWS, replace=False))
-    maximum, _ = largest(values, censored)
-    return _Sample(
-        values, censored, resolution, unit, 0.0 if rounded else float(np.mean(values == 0)), maximum,
-        whole=binned(kept), train=binned(kept & first), test=binned(kept & ~first),
-        train_rows=(values[first], censored[first]), held_out=(values[second], censored[second]),
-    )  # fmt: skip
-
-
-def _screened(sample: _Sample, rng: np.random.Generator) -> Sequence[Screened]:
+def _screened(sample: Halves, rng: np.random.Generator) -> Sequence[Screened]:
     rows, censored = sample.train_rows
     exact = rows[~censored]
     return screen(exact[exact > 0] if sample.zero else exact, sample.resolution, rng)
 
 
-def _compete(sample: _Sample, screening: Screening) -> LawChoice:
+def _compete(sample: Halves, screening: Screening) -> LawChoice:
     """Fit everything to the first half, score it on the second, choose, and fit what was chosen to all rows."""
     exact = int(np.sum(~sample.censored))
     floor = noise_floor(len(sample.train_rows[0]), len(sample.held_out[0]))
@@ -258,7 +196,7 @@ def _worth_fitting(screened: Sequence[Screened]) -> list[str]:
     return [family for family in FAMILIES if family in best or any(family in SPECIAL_CASES.get(b, ()) for b in best)]
 
 
-def _scores(fitted: Fitted | Mixture, sample: _Sample) -> dict[str, float | None]:
+def _scores(fitted: Fitted | Mixture, sample: Halves) -> dict[str, float | None]:
     # In the log's unit a density is the scaled one divided by the unit: exact rows shift by log(unit), censored ones do not.
     shift = float(np.log(sample.unit))
     train, test = sample.train, sample.test
@@ -273,7 +211,7 @@ def _scores(fitted: Fitted | Mixture, sample: _Sample) -> dict[str, float | None
     return known | _distances(sample.law(fitted).cdf, sample.zero, sample)
 
 
-def _distances(cdf: Cdf, zero: float, sample: _Sample) -> dict[str, float | None]:
+def _distances(cdf: Cdf, zero: float, sample: Halves) -> dict[str, float | None]:
     values, censored = sample.held_out
     scores = {"ks": ks_distance(values, censored, cdf, sample.resolution)}
     if not censored.any():
@@ -312,7 +250,7 @@ def _decide(
     return usual, why
 
 
-def _final(name: str, best: Fitted | None, sample: _Sample) -> tuple[Law, str]:
+def _final(name: str, best: Fitted | None, sample: Halves) -> tuple[Law, str]:
     """Return the law that was chosen, fitted to all rows, and a remark."""
     if name == TABLE:
         law, no_tail = table_tail_law(sample.values, sample.censored, sample.resolution)

@@ -24,7 +24,7 @@ SPECIAL_CASES: Mapping[str, tuple[str, ...]] = {
     "exponweib": ("weibull_min", "expon"),
     "gengamma": ("gamma", "weibull_min", "lognorm", "expon"),
 }
-_STEPS = 400
+_STEPS = 300
 #: Sides of the first simplex, in logarithms of parameters: from another fit, and from moments.
 _NEAR, _FAR = 0.1, 0.25
 #: Euler's constant: the mean of -log of a standard exponential.
@@ -130,7 +130,7 @@ def _climb(family: str, sample: Binned, theta: Floats, step: float) -> Fitted:
 
     simplex = np.vstack([theta, theta + step * np.eye(len(theta))])
     with quiet():
-        options = {"initial_simplex": simplex, "maxfev": _STEPS, "xatol": 1e-3, "fatol": 1e-3}
+        options = {"initial_simplex": simplex, "maxfev": _STEPS, "xatol": 1e-3, "fatol": 3e-3}
         found = minimize(loss, theta, method="Nelder-Mead", options=options)
     return _fitted(family, found.x)
 

@@ -134,7 +134,7 @@ class FamilyLaw(PositiveLaw):
 
     def _positive_cdf(self, values: Floats) -> Floats:
         within = family_cdf(self.family, values / self.scale, self.shapes)[0] / self.below_maximum
-        return np.where(values >= self.maximum, 1.0, np.minimum(within, 1.0))
+        return np.asarray(np.where(values >= self.maximum, 1.0, np.minimum(within, 1.0)))
 
 
 class MixtureLaw(PositiveLaw):
@@ -149,9 +149,9 @@ class MixtureLaw(PositiveLaw):
 
     def _positive(self, v: Floats) -> Floats:
         z = np.linspace(-_REACH, _REACH, _GRID)
-        grid = np.unique(np.add.outer(z * np.asarray(self.deviations)[:, None], 0.0) + np.asarray(self.means)[:, None])
+        grid = np.unique(np.asarray(self.means)[:, None] + np.asarray(self.deviations)[:, None] * z)
         logs = np.interp(v * self.below_maximum, np.maximum.accumulate(self._log_cdf(grid)), grid)
-        return np.minimum(np.exp(np.minimum(logs, np.log(self.maximum))), self.maximum)
+        return np.asarray(np.minimum(np.exp(np.minimum(logs, np.log(self.maximum))), self.maximum))
 
     def _positive_cdf(self, values: Floats) -> Floats:
         with np.errstate(divide="ignore"):

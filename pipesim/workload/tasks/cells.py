@@ -43,7 +43,7 @@ class Cell:
     exact: int
     parent: int | None
     uses: int
-    reason: str = ""
+    reason: str = "it has nothing to be compared with"
     pooled: list[int] = field(default_factory=list)
     split: bool = False
 
@@ -119,6 +119,8 @@ def settle(cells: list[Cell], rows: Rows, streams: Streams) -> None:
                 _divide(i, cells, rows, streams)
     for i, cell in enumerate(cells):
         cell.pooled = cell.pooled or [i]
+        if cell.split:
+            cell.reason = "a test tells its parts apart; it serves those of too few rows, and unknown ones"
         if cell.level == "type" and cell.exact < MIN_ROWS and cell.parent is not None:
             cell.uses, cell.reason = cell.parent, _few(cell)
     for cell in reversed(cells):  # parents come after their parts
@@ -145,9 +147,9 @@ def _divide(parent: int, cells: list[Cell], rows: Rows, streams: Streams) -> Non
         members = [i for i in group if i != parent]
         for i in members:
             if not cells[parent].split:
-                cells[i].uses, cells[i].reason = parent, "a test cannot tell the parts of its parent apart"
+                cells[i].uses, cells[i].reason = parent, _alike(cells[i], cells[parent])
             else:
-                cells[i].uses, cells[i].reason = members[0], _told_apart(cells, i, members)
+                cells[i].uses, cells[i].reason = members[0], _told_apart([cells[j].name for j in members if j != i])
         if members and cells[parent].split:
             cells[members[0]].pooled = members
 
@@ -209,8 +211,13 @@ def _few(cell: Cell) -> str:
     return f"{cell.exact} exact rows are fewer than {MIN_ROWS}: its parent serves"
 
 
-def _told_apart(cells: list[Cell], i: int, members: list[int]) -> str:
-    if len(members) == 1:
-        return "a test tells it from its siblings" if not cells[i].split else ""
-    others = ", ".join(cells[j].name for j in members if j != i)
-    return f"a test tells it from some siblings, but not from {others}"
+def _alike(cell: Cell, parent: Cell) -> str:
+    if cell.exact == parent.exact:
+        return "it has all rows of its parent"
+    return "a test cannot tell the parts of its parent apart"
+
+
+def _told_apart(alike: list[str]) -> str:
+    if not alike:
+        return "a test tells it from its siblings"
+    return f"a test tells it from its other siblings, but not from {', '.join(alike)}"

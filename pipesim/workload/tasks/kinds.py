@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pipesim.workload.laws.law import ConstantLaw, Law, table_law
 from pipesim.workload.laws.quantities import Correlation, Quantity, fit_correlation, fit_quantity
+from pipesim.workload.laws.resolution import find_resolution
 from pipesim.workload.part import Part
 from pipesim.workload.tasks.attempts import KIND, NATURAL, NOT_BEGUN, UNSUCCESSFUL, size_class
 
@@ -123,7 +124,7 @@ def _outcomes(ended: pl.DataFrame, rare: dict[str, Outcome]) -> tuple[Outcome, .
                 outcome |= {"retry": rare[str(status)].retry, "held": rare[str(status)].held}
             else:
                 seconds = rows["seconds"].drop_nulls().to_numpy()
-                held = table_law(seconds) if len(seconds) else ConstantLaw(value=0.0)
+                held = table_law(seconds, resolution=find_resolution(seconds)) if len(seconds) else ConstantLaw(value=0.0)
                 outcome |= {"retry": rows["followed"].mean() or 0.0, "held": held}
         outcomes.append(Outcome.model_validate(outcome))
     return tuple(outcomes)
