@@ -19,6 +19,8 @@ Distribution = Callable[[Floats], tuple[Floats, Floats]]
 _MOST_BINS, _LEAST_BINS = 512, 64
 #: Grouping costs about (width / standard deviation)^2 / 12 of the information, which is far below sampling error.
 _ROWS_A_BIN = 8
+#: Least width of an interval, relative to its values.
+_NARROW = 1e-9
 _UNLIKELY = 1e-300
 
 
@@ -95,13 +97,11 @@ def bin_edges(values: Floats, resolution: float | None) -> Floats:
     positive = values[np.searchsorted(values, 0.0, side="right") :]
     low, high = float(positive[0]), float(positive[-1])
     if resolution is None:
-        top = np.nextafter(high, np.inf)
-        if low == high:
-            return np.array([low, top])
         ranks = np.linspace(0, len(positive) - 1, min(half, len(positive)) + 1).astype(np.int64)
-        even = np.geomspace(low, high, half + 1)
-        inner = np.concatenate([even, positive[ranks]])
-        return np.unique(np.concatenate([[low], inner[(inner > low) & (inner < high)], [top]]))
+        inner = np.unique(np.concatenate([np.geomspace(low, high, half + 1), positive[ranks]]))
+        inner = inner[(inner > low * (1 + _NARROW)) & (inner < high)]
+        apart = np.diff(inner, append=np.inf) > _NARROW * inner
+        return np.concatenate([[low], inner[apart], [high * (1 + _NARROW)]])
     steps = np.rint(values / resolution)
     distinct = steps[np.flatnonzero(np.diff(steps, prepend=-1.0))]
     if len(distinct) > 2 * half:
@@ -116,16 +116,15 @@ def bin_rows(values: Floats, censored: Flags, edges: Floats) -> Binned:
     """Return the counts of a sample.
 
     Args:
-        values: Ascending; each at or above the first edge and below the last.
-        censored: Where the truth is only known to be larger; a bound of 0 says nothing and is left out.
+        values: Ascending and positive, between the first edge and the last; of rounded ones the middles of their intervals.
+        censored: Where the truth is only known to be larger.
         edges: As `bin_edges` returns them.
     """
     exact = values[~censored] if censored.any() else values
     counts, log_means = _count(exact, edges)
     bounds, open_counts = np.empty(0), np.empty(0)
     if censored.any():
-        hidden = values[censored & (values > 0)]
-        open_counts, at = _count(hidden, edges)
+        open_counts, at = _count(values[censored], edges)
         bounds, open_counts = np.exp(at[open_counts > 0]), open_counts[open_counts > 0]
     return Binned(edges, counts, log_means, bounds, open_counts)
 
@@ -134,8 +133,5 @@ def _count(values: Floats, edges: Floats) -> tuple[Floats, Floats]:
     """Return the number of rows in each interval and the mean of their logarithms."""
     ends = np.searchsorted(values, edges, side="left")
     counts = np.diff(ends).astype(np.float64)
-    middle = (edges[:-1] + edges[1:]) / 2
-    with np.errstate(divide="ignore"):
-        logs = np.where(values > 0, np.log(values), np.log(middle[0]))
-    sums = np.diff(np.concatenate([[0.0], np.cumsum(logs)])[ends])
-    return counts, np.where(counts > 0, sums / np.maximum(counts, 1.0), np.log(middle))
+    sums = np.diff(np.concatenate([[0.0], np.cumsum(np.log(values))])[ends])
+    return counts, np.where(counts > 0, sums / np.maximum(counts, 1.0), np.log((edges[:-1] + edges[1:]) / 2))

@@ -100,7 +100,8 @@ def choose_law(
 
     From 2,000 exact values on it is a quantile table with a generalised Pareto tail, from 200 on a mixture of Gaussians on the
     logarithm, from 50 on the best family if it is near enough to held-out rows, and with fewer a plain quantile table. A family
-    that explains held-out rows as well as anything and is no farther from them is preferred at any number of rows.
+    that is near enough, explains held-out rows as well as any other law, and is as near to them as that table or mixture, is
+    preferred at any number of rows.
 
     Args:
         values: Non-negative finite numbers, at least one of them exact.
@@ -173,14 +174,20 @@ def _compete(sample: Halves, screening: Screening) -> LawChoice:
         scores.append(score)
     scores.append(FamilyScore(family=MIXTURE).model_copy(update=_scores(mixture, sample)))
     table, _ = table_tail_law(*sample.train_rows, sample.resolution)
-    scores.append(FamilyScore(family=TABLE).model_copy(update=_distances(table.cdf, 0.0, sample)))
+    scores.append(FamilyScore(family=TABLE).model_copy(update=_distances(table.cdf, getattr(table, "zero", 0.0), sample)))
 
-    candidates = [f for f in fits.values() if f is not None]
-    best = pick(candidates, sample.test) if candidates else None
-    likely = best is not None and _as_likely(best, mixture, sample.test)
     distances = {s.family: s.ks for s in scores if s.ks is not None}
-    name, reason = _decide(exact, distances, best.family if best else None, likely, threshold, _SAME * floor)
-    law, remark = _final(name, best, sample)
+    families = [f for f in fits.values() if f is not None]
+    near = [f for f in families if distances.get(f.family, np.inf) <= threshold]
+    name, reason = _usual(exact, distances, pick(near, sample.test) if near else None, threshold)
+    as_near = [f for f in near if distances[f.family] <= distances.get(name, np.inf) + _SAME * floor]
+    rivals: list[Fitted | Mixture] = [*families, mixture]
+    simple = [f for f in as_near if all(_as_likely(f, rival, sample.test) for rival in rivals)]
+    if simple and name in (MIXTURE, TABLE):
+        best = pick(simple, sample.test).family
+        reason = f"{best} explains held-out rows as well as any other law and is as near to them as the {name}"
+        name = best
+    law, remark = _final(name, fits, sample)
     return LawChoice(
         law=law, reason=reason + remark, rows=len(sample.values), censored=int(sample.censored.sum()),
         noise_floor=floor, ks_threshold=threshold, scores=tuple(scores),
@@ -220,42 +227,41 @@ def _distances(cdf: Cdf, zero: float, sample: Halves) -> dict[str, float | None]
     return {name: value if np.isfinite(value) else None for name, value in scores.items()}
 
 
-def _as_likely(family: Fitted, mixture: Mixture, test: Binned) -> bool:
-    """Return whether the family explains held-out rows as well as the mixture, within one standard error."""
+def _as_likely(family: Fitted, rival: Fitted | Mixture, test: Binned) -> bool:
+    """Return whether the family explains held-out rows as well as another law, within one standard error."""
     weights = np.concatenate([test.counts, test.open_counts])
-    ahead = row_likelihoods(mixture.distribution, test) - row_likelihoods(family.distribution, test)
+    ahead = row_likelihoods(rival.distribution, test) - row_likelihoods(family.distribution, test)
     return float(np.average(ahead, weights=weights)) <= standard_error(ahead, weights)
 
 
-def _decide(
-    exact: int, distances: dict[str, float], family: str | None, likely: bool, threshold: float, same: float
-) -> tuple[str, str]:
-    """Return the name of the law, and why it was chosen."""
+def _usual(exact: int, distances: dict[str, float], family: Fitted | None, threshold: float) -> tuple[str, str]:
+    """Return the name of the law that a number of exact rows stands for, and why.
+
+    Args:
+        exact: The number of exact rows.
+        distances: Of every law that has one, to held-out rows.
+        family: The best family of those that are near enough to held-out rows.
+        threshold: What near enough is.
+    """
     nearer = min((MIXTURE, TABLE), key=lambda name: distances.get(name, np.inf))
-    near = family is not None and distances.get(family, np.inf) <= threshold
     if exact >= TABLE_ROWS:
-        usual, why = TABLE, f"{exact:,} exact rows are enough for a table with a tail"
-    elif exact >= MIXTURE_ROWS:
-        usual, why = MIXTURE, f"{exact:,} exact rows are enough for a mixture"
+        return TABLE, f"{exact:,} exact rows are enough for a table with a tail"
+    if exact >= MIXTURE_ROWS:
         if nearer == TABLE and distances.get(MIXTURE, np.inf) > threshold:
-            usual, why = TABLE, "the mixture is too far from held-out rows, and the table is nearer"
-    elif near:
-        assert family is not None
-        return family, f"{family} is near enough to held-out rows, and {exact} exact rows are too few for more"
-    else:
-        usual = nearer
-        why = f"the best family, {family}, is too far from held-out rows" if family else "no family could be fitted"
-    if near and likely and family is not None and distances[family] <= distances.get(usual, np.inf) + same:
-        return family, f"{family} explains held-out rows as well as a mixture and is as near to them as a {usual}"
-    return usual, why
+            return TABLE, "the mixture is too far from held-out rows, and the table is nearer"
+        return MIXTURE, f"{exact} exact rows are enough for a mixture"
+    if family is not None:
+        return family.family, f"{family.family} is near enough to held-out rows, and {exact} exact rows are too few for more"
+    return nearer, f"no family is near enough to held-out rows; the {nearer} is the nearest law"
 
 
-def _final(name: str, best: Fitted | None, sample: Halves) -> tuple[Law, str]:
+def _final(name: str, fits: dict[str, Fitted | None], sample: Halves) -> tuple[Law, str]:
     """Return the law that was chosen, fitted to all rows, and a remark."""
     if name == TABLE:
         law, no_tail = table_tail_law(sample.values, sample.censored, sample.resolution)
         return law, f"; without a tail: {no_tail}" if no_tail else ""
     if name == MIXTURE:
         return sample.law(fit_mixture(sample.whole)), ""
-    assert best is not None
-    return sample.law(refit(best.family, sample.whole, best) or best), ""
+    start = fits[name]
+    assert start is not None, "only a family that has a fit can be chosen"
+    return sample.law(refit(name, sample.whole, start) or start), ""

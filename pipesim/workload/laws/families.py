@@ -43,7 +43,8 @@ class Fitted:
 
     def distribution(self, values: Floats) -> tuple[Floats, Floats]:
         """Return the probabilities of being at or below the values, and above them."""
-        return family_cdf(self.family, values / self.scale, self.shapes)
+        with np.errstate(over="ignore"):
+            return family_cdf(self.family, values / self.scale, self.shapes)
 
     @property
     def parameters(self) -> int:

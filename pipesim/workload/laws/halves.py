@@ -54,17 +54,17 @@ class Halves:
 def split(values: Floats, censored: Flags, resolution: float | None, rng: np.random.Generator) -> Halves:
     """Divide the rows (ascending) into halves at random, and bin them."""
     # Where hardly any values are equal, rounding does not matter, and zeros are not what is left of small values.
-    rounded = resolution is not None and share_tied(values[~censored]) >= _MATERIAL_TIES
+    unit_of_ties = resolution if share_tied(values[~censored]) >= _MATERIAL_TIES else None
+    rounded = unit_of_ties is not None
     first = rng.random(len(values)) < 0.5
     kept = np.ones(len(values), dtype=bool) if rounded else values > 0
     positive = values[values > 0]
     unit = float(positive[len(positive) // 2])
-    edges = bin_edges(values[kept] / unit, resolution / unit if rounded and resolution else None)
-    top = np.nextafter(edges[-1], np.inf)
-    edges[-1] = top
+    edges = bin_edges(values[kept], unit_of_ties) / unit
+    middles = (values + (unit_of_ties or 0.0) / 2) / unit
 
     def binned(rows: Flags) -> Binned:
-        return bin_rows(values[rows] / unit, censored[rows], edges)
+        return bin_rows(middles[rows], censored[rows], edges)
 
     second = np.flatnonzero(~first)
     if len(second) > _JUDGED_ROWS:

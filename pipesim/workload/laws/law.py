@@ -210,9 +210,12 @@ def table_law(
         return ConstantLaw(value=float(exact[0]))
     zero, p, x, reached = cdf_points(values, is_censored, resolution)
     if reached < 1.0:
-        p, x = np.append(p, 1.0), np.append(x, max(top, *x[-1:]))
+        p, x = np.append(p, 1.0), np.append(x, max([top + (resolution or 0.0), *x[-1:]]))
     probabilities, quantiles = knots(p, x, KNOTS, rounded=resolution is not None)
-    quantiles[-1] = x[-1] if resolution is None else x[-1] * (1 - 1e-9)  # an end is not part of its interval
+    if resolution is None:
+        quantiles[-1] = x[-1]
+    else:
+        quantiles = np.minimum(quantiles, x[-1] * (1 - 1e-9))  # an end is not part of its interval
     return QuantileLaw(
         zero=zero,
         resolution=resolution,

@@ -16,24 +16,24 @@ _CHANCE = 1e-6
 
 
 def find_resolution(values: Floats) -> float | None:
-    """Return the coarsest unit that values are whole multiples of, or None if there is none that chance would not explain.
+    """Return the unit that values are whole multiples of, or None if there is none.
 
-    At least 99 % of the values are multiples of the unit. Were the next finer unit the true one, each distinct value would be
-    such a multiple with a probability of the ratio of the two; for all of them together that must be less than one in a
-    million.
+    At least 99 % of the values are multiples of it. Few values do not prove the coarsest unit that has this property: were a
+    finer one the true one, each distinct value would be a multiple of the coarse one by accident, with a probability of the
+    ratio of the two. The finest unit is returned for which all of them together would be with a millionth or more.
 
     Args:
         values: Non-negative finite numbers.
     """
     distinct, counts = np.unique(values[values > 0], return_counts=True)
-    for unit, finer in zip(UNITS, (*UNITS[1:], None), strict=True):
+    for i, unit in enumerate(UNITS):
         steps = distinct / unit
         # Beyond 1e10 units the spacing of floating-point numbers hides what a value is a multiple of.
         told = steps < 1e10
         on = told & (np.abs(steps - np.rint(steps)) <= _TOLERANCE)
-        chance = (finer / unit if finer else 2 * _TOLERANCE) ** int(on.sum())
-        if chance < _CHANCE and counts[on].sum() >= _SHARE * counts[told].sum():
-            return unit
+        if on.any() and counts[on].sum() >= _SHARE * counts[told].sum():
+            possible = [finer for finer in UNITS[i:] if (finer / unit) ** int(on.sum()) >= _CHANCE]
+            return possible[-1]
     return None
 
 

@@ -59,8 +59,10 @@ def table_tail_law(values: Floats, censored: Flags, resolution: float | None) ->
     probabilities, quantiles = knots(p, x, at, rounded=resolution is not None)
     threshold = float(quantiles[-1])
     maximum, limited = largest(values, censored)
-    beyond = values >= threshold if resolution is not None else values > threshold
-    excess, hidden = values[beyond] - threshold, censored[beyond]
+    # A rounded value is in the middle of its interval, and the threshold is the end of one.
+    middles = values + (resolution or 0.0) / 2
+    beyond = middles > threshold
+    excess, hidden = middles[beyond] - threshold, censored[beyond]
     if limited:
         hidden = hidden | (values[beyond] == maximum)
     if np.sum(~hidden) < _MIN_EXCEEDANCES or probabilities[-1] >= 1.0:
@@ -90,7 +92,7 @@ def _fit_tail(excess: Floats, censored: Flags, resolution: float | None) -> tupl
     from scipy.optimize import minimize
 
     unit = float(np.mean(excess))
-    sample = bin_rows(excess, censored, bin_edges(excess, resolution))
+    sample = bin_rows(excess, censored, bin_edges(excess - (resolution or 0.0) / 2, resolution))
     scaled = Binned(sample.edges / unit, sample.counts, sample.log_means, sample.bounds / unit, sample.open_counts)
 
     def loss(at: Floats) -> float:
