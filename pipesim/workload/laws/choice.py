@@ -161,7 +161,7 @@ def _compete(sample: Halves, screening: Screening) -> LawChoice:
     exact = int(np.sum(~sample.censored))
     floor = noise_floor(len(sample.train_rows[0]), len(sample.held_out[0]))
     threshold = max(_KS_FLOOR, _KS_FACTOR * floor)
-    screened = list(screening()) if exact < TABLE_ROWS else [Screened(family, None, None) for family in FAMILIES]
+    screened = (exact < TABLE_ROWS and screening()) or [Screened(family, None, None) for family in FAMILIES]
     fits = {family: refit(family, sample.train) for family in _worth_fitting(screened)}
     mixture = fit_mixture(sample.train)
     scores = []

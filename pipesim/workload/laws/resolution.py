@@ -30,7 +30,7 @@ def find_resolution(values: Floats) -> float | None:
         steps = distinct / unit
         # Beyond 1e10 units the spacing of floating-point numbers hides what a value is a multiple of.
         told = steps < 1e10
-        on = told & (np.abs(steps - np.rint(steps)) <= _TOLERANCE)
+        on = told & (steps > 0.5) & (np.abs(steps - np.rint(steps)) <= _TOLERANCE)
         if on.any() and counts[on].sum() >= _SHARE * counts[told].sum():
             possible = [finer for finer in UNITS[i:] if (finer / unit) ** int(on.sum()) >= _CHANCE]
             return possible[-1]

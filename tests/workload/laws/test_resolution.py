@@ -16,6 +16,7 @@ def test_a_unit_is_found(unit: float) -> None:
 
 def test_there_is_no_unit_where_chance_explains_it() -> None:
     assert find_resolution(SECONDS) is None
+    assert find_resolution(SECONDS * 1e-9) is None
     # Three values are hardly all full minutes by accident if the unit is a tenth of a second, but may be if it is a second.
     assert find_resolution(np.array([60.0, 120.0, 180.0])) == 1.0
     assert find_resolution(60.0 * np.arange(1.0, 7.0)) == 10.0
