@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,18 +59,23 @@ class Binned:
         That of an interval is the log of its probability over its width, which is the log of the mean density in it. A
         probability is never taken for less than 1e-300, so that the result is finite.
         """
-        cdf, survival = distribution(np.concatenate([self.edges, self.bounds]))
+        cdf, survival = distribution(self._points)
         n = len(self.edges)
-        probability = interval_probabilities(cdf[:n], survival[:n])
-        with np.errstate(invalid="ignore"):
-            mass = np.where(probability > _UNLIKELY, probability, _UNLIKELY)
-            beyond = np.where(survival[n:] > _UNLIKELY, survival[n:], _UNLIKELY)
-        return np.log(mass) - np.log(np.diff(self.edges)), np.log(beyond)
+        mass = np.maximum(interval_probabilities(cdf[:n], survival[:n]), _UNLIKELY)
+        return np.log(mass) - self._log_widths, np.log(np.maximum(survival[n:], _UNLIKELY))
 
     def log_likelihood(self, distribution: Distribution) -> float:
         """Return the log likelihood of all rows."""
         inside, beyond = self.log_likelihoods(distribution)
         return float(self.counts @ inside + self.open_counts @ beyond)
+
+    @cached_property
+    def _points(self) -> Floats:
+        return np.concatenate([self.edges, self.bounds])
+
+    @cached_property
+    def _log_widths(self) -> Floats:
+        return np.asarray(np.log(np.diff(self.edges)))
 
     def log_moments(self) -> tuple[float, float]:
         """Return mean and standard deviation of the logarithms, censored rows counted at their bounds."""
