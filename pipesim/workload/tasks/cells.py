@@ -113,10 +113,14 @@ def settle(cells: list[Cell], rows: Rows, streams: Streams) -> None:
     use the parent, else each group has a law of its own. Sizes and frameworks are grouped likewise, those that were divided
     further excepted. A cell with fewer than 50 exact rows uses its parent.
     """
+    parts: dict[int, list[int]] = {}
+    for i, cell in enumerate(cells):
+        if cell.parent is not None:
+            parts.setdefault(cell.parent, []).append(i)
     for level in ("size", "framework", "type"):
         for i, parent in enumerate(cells):
             if parent.level == level:
-                _divide(i, cells, rows, streams)
+                _divide(i, parts.get(i, []), cells, rows, streams)
     for i, cell in enumerate(cells):
         cell.pooled = cell.pooled or [i]
         if cell.split:
@@ -128,12 +132,11 @@ def settle(cells: list[Cell], rows: Rows, streams: Streams) -> None:
             cell.uses = cells[cell.uses].uses
 
 
-def _divide(parent: int, cells: list[Cell], rows: Rows, streams: Streams) -> None:
+def _divide(parent: int, parts: list[int], cells: list[Cell], rows: Rows, streams: Streams) -> None:
     """Group the parts of a cell."""
-    parts = [i for i, cell in enumerate(cells) if cell.parent == parent]
     able = sorted((i for i in parts if cells[i].exact >= MIN_ROWS), key=lambda i: (-cells[i].exact, i))
     for i in parts:
-        if i not in able:
+        if cells[i].exact < MIN_ROWS:
             cells[i].uses, cells[i].reason = parent, _few(cells[i])
     whole = [i for i in able if not cells[i].split]
     rng = streams("fit", "durations", "cells", cells[parent].name)
@@ -220,4 +223,5 @@ def _alike(cell: Cell, parent: Cell) -> str:
 def _told_apart(alike: list[str]) -> str:
     if not alike:
         return "a test tells it from its siblings"
-    return f"a test tells it from its other siblings, but not from {', '.join(alike)}"
+    more = f" and {len(alike) - 1} more" if len(alike) > 1 else ""
+    return f"a test tells it from its other siblings, but not from {alike[0]}{more}"

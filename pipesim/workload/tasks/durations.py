@@ -75,9 +75,12 @@ def fit_durations(attempts: pl.DataFrame, streams: Streams) -> tuple[tuple[Durat
     settle(cells, rows, streams)
     needed = {cell.uses for cell in cells if cell.level in ("tenant", "size")}
     screened = cache(partial(_screen, cells, rows, streams))
+    users: dict[int, list[int]] = {}
+    for i, cell in enumerate(cells):
+        if cell.uses != i:
+            users.setdefault(cell.uses, []).append(i)
     fitted = []
     for i, cell in enumerate(cells):
-        shared_by = tuple(j for j, other in enumerate(cells) if other.uses == i and j != i)
         choice = None
         if i in needed:
             seconds, censored = rows.of([cells[j] for j in cell.pooled])
@@ -92,7 +95,7 @@ def fit_durations(attempts: pl.DataFrame, streams: Streams) -> tuple[tuple[Durat
                 rows=cell.exact,
                 censored=cell.end - cell.begin - cell.exact,
                 uses=cell.uses,
-                shared_by=shared_by,
+                shared_by=tuple(users.get(i, ())),
                 reason=cell.reason,
                 choice=choice,
             )
