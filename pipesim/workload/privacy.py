@@ -15,7 +15,7 @@ from pipesim.workload.model import WorkloadModel
 from pipesim.workload.shapes import Shape, TaskNode
 from pipesim.workload.structure import Structure
 from pipesim.workload.tasks.durations import DurationCell
-from pipesim.workload.tasks.kinds import Demands, Kind
+from pipesim.workload.tasks.kinds import DEMAND, Demands, Kind
 
 #: What fewer runs or tasks than this have in common could tell who they were.
 FEWEST = 5
@@ -42,7 +42,7 @@ def private(model: WorkloadModel) -> WorkloadModel:
             "combinations": _combinations(model.combinations, tenants, users),
             "marks": IndependentMarks(),
             "structure": _structure(model.structure, pipelines),
-            "kinds": tuple(_kind(kind) for kind in model.kinds),
+            "kinds": tuple(_kind(kind, tenants) for kind in model.kinds),
             "durations": tuple(_cell(cell, tenants) for cell in model.durations),
         }
     )
@@ -105,12 +105,25 @@ def _tasks(shape: Shape) -> tuple[TaskNode, ...]:
     )
 
 
-def _kind(kind: Kind) -> Kind:
-    frequent = [i for i, tasks in enumerate(kind.demands.tasks) if tasks >= FEWEST] or [int(np.argmax(kind.demands.tasks))]
-    columns = {name: tuple(getattr(kind.demands, name)[i] for i in frequent) for name in Demands.model_fields}
-    columns["pool"] = (None,) * len(frequent)
-    return kind.model_copy(update={"demands": Demands(**columns)})
+def _kind(kind: Kind, tenants: dict[str | None, str | None]) -> Kind:
+    demands = kind.demands
+    kept = [i for i, tasks in enumerate(demands.tasks) if tasks >= FEWEST] or [int(np.argmax(demands.tasks))]
+    columns = {name: tuple(getattr(demands, name)[i] for i in kept) for name in (*DEMAND, "size", "tasks")}
+    columns["pool"] = (None,) * len(kept)
+    row = {i: n for n, i in enumerate(kept)}
+    of = zip(demands.of_tenant, demands.of_row, demands.of_tasks, strict=True)
+    # What too few tasks of a tenant asked for is drawn as all tenants ask for it.
+    often = sorted(
+        (tenants[name], row[i], tasks)
+        for name, i, tasks in of
+        if i in row and tasks >= FEWEST and name is not None and tenants[name] is not None
+    )
+    of_tenant, of_row, of_tasks = zip(*often, strict=True) if often else ((), (), ())
+    return kind.model_copy(update={"demands": Demands(**columns, of_tenant=of_tenant, of_row=of_row, of_tasks=of_tasks)})
 
 
 def _cell(cell: DurationCell, tenants: dict[str | None, str | None]) -> DurationCell:
-    return cell
+    if cell.tenant is None:
+        return cell
+    # A tenant without a name is nobody's: its law is never drawn from.
+    return cell.model_copy(update={"tenant": tenants.get(cell.tenant) or "-"})

@@ -78,7 +78,7 @@ def draw_runs(
         known = source[run] >= 0
         rows = lent.tasks(np.diff(offsets))[source[run[known]]] + place[known]
         demand[known], work[known] = np.asarray(lent.demand)[rows], np.asarray(lent.work)[rows]
-    tasks = draw_tasks(model, kind, demand, scores_near(work, rng), seed)
+    tasks = draw_tasks(model, kind, runs["tenant"][run], demand, scores_near(work, rng), seed)
     attempts = draw_attempts(model, tasks, seed)
     run_ids = runs["run_id"]
     status = _run_status(attempts, run, runs.height)

@@ -56,7 +56,7 @@ def test_running_attempts_count_as_at_least_their_time_so_far(job_trace: Any) ->
         is_censored=running,
     )
     model = fit(Trace({"pipeline_runs": trace.pipeline_runs, "task_runs": tasks}))
-    cell = model.durations[0]
+    cell = model.durations[model.durations[0].uses]
     assert (cell.rows, cell.censored) == (np.sum(truth <= until), np.sum(truth > until))
     assert cell.choice is not None
     assert cell.choice.law.quantile(np.array([0.5]))[0] == pytest.approx(1_000 * np.log(2), rel=0.1)
@@ -70,7 +70,12 @@ def test_thin_cells_use_their_parents(job_trace: Any) -> None:
     model = fit(job_trace(np.linspace(1, 50, n), framework=framework, task_type=types))
     cells = {c.name: c for c in model.durations}
     levels = {name: model.durations[c.uses].level for name, c in cells.items() if c.level == "size"}
-    assert levels == {"train/Caffe/-": "type", "train/PyTorch/-": "size", "train/SparkML/-": "size", "deploy/Caffe/-": "all"}
+    assert levels == {
+        "train/Caffe/-": "type",
+        "train/PyTorch/-": "framework",
+        "train/SparkML/-": "framework",
+        "deploy/Caffe/-": "all",
+    }
     assert all(
         (c.choice is not None) == (i in {c.uses for c in model.durations if c.level == "size"})
         for i, c in enumerate(model.durations)

@@ -11,9 +11,12 @@ from numpy.typing import NDArray
 from pipesim.workload.arrivals.clock import HOUR_US, HOURS_OF_WEEK, Instants, hour_of_week
 from pipesim.workload.arrivals.hour_of_week import HourOfWeekArrivals
 from pipesim.workload.arrivals.poisson import PoissonArrivals
+from pipesim.workload.laws.binned import Binned, bin_edges, bin_rows
 from pipesim.workload.laws.choice import MIN_ROWS, LawChoice, choose_law
-from pipesim.workload.laws.families import Fitted, Sample, pick, refit
-from pipesim.workload.laws.law import FamilyLaw, Floats, Law, table_law
+from pipesim.workload.laws.closed_forms import Floats
+from pipesim.workload.laws.families import Fitted, pick, refit
+from pipesim.workload.laws.law import FamilyLaw, Law, table_law
+from pipesim.workload.laws.tail import BEYOND_LARGEST
 
 Streams = Callable[..., np.random.Generator]
 
@@ -55,8 +58,7 @@ def fit_hour_of_week(
     rates, rate_notes = _rates(submitted, hours, overall.runs_per_hour)
     gaps = _operational_gaps(submitted, rates)
     pooled = choose_law(gaps, np.zeros(len(gaps), dtype=bool), streams("fit", "arrivals"))
-    families = [s.family for s in pooled.scores if s.log_likelihood is not None]
-    starts = _fits(families, _sample(gaps, streams("fit", "arrivals", "starts"))[0])
+    starts = _fits(pooled.best_families, _binned(_sample(gaps, streams("fit", "arrivals", "starts"))[0]))
     laws: list[Law] = [pooled.law]
     law_of_hour = [0] * HOURS_OF_WEEK
     for hour in range(HOURS_OF_WEEK):
@@ -112,21 +114,27 @@ def _renewal_law(gaps: Floats, starts: list[Fitted], rng: np.random.Generator) -
     if gaps[gaps > 0].min() == gaps.max():
         return table_law(gaps)
     sample, unit = _sample(gaps, rng)
-    fits = _fits([s.family for s in starts], sample.take(slice(None, None, 2)), starts)
+    fits = _fits([s.family for s in starts], _binned(sample[::2]), starts)
     if not fits:
         return table_law(gaps)
-    best = pick(fits, sample.take(slice(1, None, 2)))
-    return (refit(best.family, sample, best) or best).law(sample, unit, zero=float(np.mean(gaps == 0)))
+    best = pick(fits, _binned(sample[1::2]))
+    final = refit(best.family, _binned(sample), best) or best
+    return final.law(unit, maximum=BEYOND_LARGEST * unit * float(sample.max()), zero=float(np.mean(gaps == 0)))
 
 
-def _sample(gaps: Floats, rng: np.random.Generator) -> tuple[Sample, float]:
+def _sample(gaps: Floats, rng: np.random.Generator) -> tuple[Floats, float]:
     """Return at most 2,000 positive gaps in random order in units of their median, and that median."""
     values = rng.permutation(gaps[gaps > 0])[:_RENEWAL_ROWS]
     unit = float(np.median(values))
-    return Sample(values / unit, np.zeros(len(values), dtype=bool)), unit
+    return values / unit, unit
 
 
-def _fits(families: Sequence[str], sample: Sample, starts: Sequence[Fitted | None] = ()) -> list[Fitted]:
+def _binned(values: Floats) -> Binned:
+    values = np.sort(values)
+    return bin_rows(values, np.zeros(len(values), dtype=bool), bin_edges(values, None))
+
+
+def _fits(families: Sequence[str], sample: Binned, starts: Sequence[Fitted | None] = ()) -> list[Fitted]:
     pairs = zip_longest(families, starts)
     return [f for f in (refit(family, sample, start) for family, start in pairs) if f is not None]
 

@@ -1,40 +1,36 @@
-"""Parametric families: which there are, and their maximum-likelihood fits to positive, possibly right-censored samples."""
+"""Parametric families: which there are, and their maximum-likelihood fits to positive samples, rounded or censored ones too."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipesim.workload.laws.law import FamilyLaw, Floats
+from pipesim.workload.laws.binned import Binned
+from pipesim.workload.laws.closed_forms import Floats, family_cdf
+from pipesim.workload.laws.law import FamilyLaw
 
-Flags = NDArray[np.bool_]
-
-#: Every one has a closed-form density, so each of the optimiser's bounded number of steps is cheap.
+#: Every one has a closed-form distribution function, so each of the optimiser's bounded number of steps is cheap.
 FAMILIES = ("lognorm", "weibull_min", "gamma", "fisk", "burr12", "exponweib", "gengamma", "lomax", "invgauss", "expon")
-#: Its likelihood has several summits, so it is fitted from several shapes.
-_STARTS: dict[str, tuple[tuple[float, ...], ...]] = {"burr12": ((1.0, 1.0), (2.0, 0.5), (0.7, 3.0))}
-_BEYOND_LARGEST = 1.2
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Positive values, and where the truth is only known to be larger."""
-
-    values: Floats
-    censored: Flags
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def take(self, rows: NDArray[np.int64] | slice) -> Sample:
-        """Return some of the rows."""
-        return Sample(self.values[rows], self.censored[rows])
+#: What a family becomes at particular shapes, or in a limit of them.
+SPECIAL_CASES: Mapping[str, tuple[str, ...]] = {
+    "weibull_min": ("expon",),
+    "gamma": ("expon",),
+    "lomax": ("expon",),
+    "burr12": ("fisk", "lomax", "weibull_min", "expon"),
+    "exponweib": ("weibull_min", "expon"),
+    "gengamma": ("gamma", "weibull_min", "lognorm", "expon"),
+}
+_STEPS = 300
+#: Sides of the first simplex, in logarithms of parameters: from another fit, and from moments.
+_NEAR, _FAR = 0.1, 0.25
+#: Euler's constant: the mean of -log of a standard exponential.
+_EULER = 0.57722
+#: Nearer to its limit, the lognormal, the scale of a generalised gamma leaves the range of floating-point numbers.
+_LEAST_Q = 0.1
 
 
 @dataclass(frozen=True)
@@ -45,82 +41,77 @@ class Fitted:
     shapes: tuple[float, ...]
     scale: float
 
-    def log_likelihoods(self, sample: Sample) -> Floats:
-        """Return each row's log density, or the log of the survival function where it is censored."""
-        law = _scipy(self.family)
-        with np.errstate(all="ignore"):
-            exact: Floats = np.asarray(law.logpdf(sample.values, *self.shapes, scale=self.scale))
-            if sample.censored.any():
-                beyond: Floats = np.asarray(law.logsf(sample.values, *self.shapes, scale=self.scale))
-                return np.where(sample.censored, beyond, exact)
-            return exact
+    def distribution(self, values: Floats) -> tuple[Floats, Floats]:
+        """Return the probabilities of being at or below the values, and above them."""
+        with np.errstate(over="ignore"):
+            return family_cdf(self.family, values / self.scale, self.shapes)
 
-    def cdf(self, values: Floats) -> Floats:
-        """Return the probabilities of being at or below the values."""
-        with np.errstate(all="ignore"):
-            return np.asarray(_scipy(self.family).cdf(values, *self.shapes, scale=self.scale))
+    @property
+    def parameters(self) -> int:
+        """How many were fitted."""
+        return len(self.shapes) + 1
 
-    def law(self, sample: Sample, unit: float, zero: float) -> FamilyLaw:
-        """Return the law to draw from, in the unit of the log.
+    def law(self, unit: float, maximum: float, zero: float = 0.0, resolution: float | None = None) -> FamilyLaw:
+        """Return the law to draw from.
 
-        The tail ends at 1.2 times the largest value of the sample. Censored rows hide part of the tail, so where there are
-        any it does not end below the .99 quantile either.
+        Args:
+            unit: What the values were divided by before they were fitted.
+            maximum: Where the tail ends, in the unit of the log.
+            zero: Probability of exactly 0.
+            resolution: The unit that draws are rounded down to.
         """
-        maximum = _BEYOND_LARGEST * float(sample.values.max())
-        if sample.censored.any():
-            maximum = max(maximum, float(_scipy(self.family).ppf(0.99, *self.shapes, scale=self.scale)))
+        below = float(self.distribution(np.array([maximum / unit]))[0][0])
         return FamilyLaw(
-            family=self.family,
-            shapes=self.shapes,
-            scale=self.scale * unit,
-            zero=zero,
-            maximum=maximum * unit,
-            below_maximum=float(self.cdf(np.array([maximum]))[0]),
-        )
+            family=self.family, shapes=self.shapes, scale=self.scale * unit, zero=zero, maximum=maximum,
+            below_maximum=max(below, 1e-300), resolution=resolution,
+        )  # fmt: skip
 
 
-def refit(family: str, sample: Sample, start: Fitted | None = None) -> Fitted | None:
+def refit(family: str, sample: Binned, start: Fitted | None = None) -> Fitted | None:
     """Return the maximum-likelihood fit with location 0, or None where it does not end in finite parameters.
+
+    Nelder and Mead's simplex (1965) in the logarithms of the parameters, of the generalised gamma in those of Prentice
+    (1974), from where moments of the logarithm put it.
 
     Args:
         family: One of `FAMILIES`.
         sample: Positive values of order 1.
-        start: Where the optimiser begins; without it, at one or several standard points.
+        start: Where the optimiser begins instead.
     """
-    import scipy.stats
-
-    data: Any = sample.values
-    if sample.censored.any():
-        data = scipy.stats.CensoredData(sample.values[~sample.censored], right=sample.values[sample.censored])
-    scale = {"scale": start.scale} if start else {}
     best: Fitted | None = None
     best_likelihood = -np.inf
-    for shapes in (start.shapes,) if start else _STARTS.get(family, ((),)):
-        try:
-            with quiet():
-                parameters = [float(p) for p in _scipy(family).fit(data, *shapes, floc=0, **scale)]
-        except (ValueError, RuntimeError, FloatingPointError, OverflowError, ZeroDivisionError):
-            continue  # scipy's FitError is a RuntimeError: there is no fit from this start
-        if not np.all(np.isfinite(parameters)) or parameters[-1] <= 0:
-            continue
-        fitted = Fitted(family, tuple(parameters[:-2]), parameters[-1])
-        likelihood = float(np.sum(fitted.log_likelihoods(sample)))
-        if likelihood > best_likelihood:
-            best, best_likelihood = fitted, likelihood
+    step = _NEAR if start else _FAR
+    for theta in [_theta(start)] if start else _starts(family, sample):
+        found = _climb(family, sample, theta, step)
+        likelihood = sample.log_likelihood(found.distribution)
+        if np.isfinite(likelihood) and likelihood > best_likelihood:
+            best, best_likelihood = found, likelihood
     return best
 
 
-def pick(candidates: Sequence[Fitted], test: Sample) -> Fitted:
-    """Return the candidate with the fewest parameters within one standard error of the best held-out log-likelihood."""
-    rows = [c.log_likelihoods(test) for c in candidates]
-    means = [float(np.mean(r)) if np.all(np.isfinite(r)) else -np.inf for r in rows]
+def pick(candidates: Sequence[Fitted], test: Binned) -> Fitted:
+    """Return the candidate with the fewest parameters within one standard error of the best held-out log likelihood."""
+    rows = [row_likelihoods(c.distribution, test) for c in candidates]
+    weights = np.concatenate([test.counts, test.open_counts])
+    means = [float(np.average(r, weights=weights)) for r in rows]
     top = int(np.argmax(means))
     near = [
-        (len(c.shapes), -means[i], i)
+        (c.parameters, -means[i], i)
         for i, c in enumerate(candidates)
-        if i == top or (np.isfinite(means[i]) and means[top] - means[i] <= np.std(rows[top] - rows[i]) / np.sqrt(len(test)))
+        if means[top] - means[i] <= standard_error(rows[top] - rows[i], weights)
     ]
     return candidates[min(near)[2]]
+
+
+def row_likelihoods(distribution: Callable[[Floats], tuple[Floats, Floats]], sample: Binned) -> Floats:
+    """Return the log likelihood of a row of each interval, and then of each bound."""
+    return np.concatenate(sample.log_likelihoods(distribution))
+
+
+def standard_error(values: Floats, weights: Floats) -> float:
+    """Return the standard error of a mean of weighted values."""
+    mean = float(np.average(values, weights=weights))
+    return float(np.sqrt(np.average((values - mean) ** 2, weights=weights) / weights.sum()))
 
 
 @contextmanager
@@ -131,7 +122,74 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _scipy(family: str) -> Any:
-    import scipy.stats
+def _climb(family: str, sample: Binned, theta: Floats, step: float) -> Fitted:
+    from scipy.optimize import minimize
 
-    return getattr(scipy.stats, family)
+    def loss(at: Floats) -> float:
+        value = sample.log_likelihood(_fitted(family, at).distribution)
+        return -value if np.isfinite(value) else 1e300
+
+    simplex = np.vstack([theta, theta + step * np.eye(len(theta))])
+    with quiet():
+        options = {"initial_simplex": simplex, "maxfev": _STEPS, "xatol": 1e-3, "fatol": 3e-3}
+        found = minimize(loss, theta, method="Nelder-Mead", options=options)
+    return _fitted(family, found.x)
+
+
+def _fitted(family: str, theta: Floats) -> Fitted:
+    """Return the family at a point of the space that is searched."""
+    if family == "gengamma":
+        mu, log_sigma, q = (float(v) for v in theta)
+        q = q if abs(q) >= _LEAST_Q else float(np.copysign(_LEAST_Q, q))
+        power = q / float(np.exp(np.clip(log_sigma, -7, 5)))
+        log_scale = mu + 2 / power * float(np.log(abs(q)))
+        return Fitted(family, (q**-2, power), float(np.exp(np.clip(log_scale, -500, 500))))
+    *shapes, scale = np.exp(np.clip(theta, -30, 30)).tolist()
+    return Fitted(family, tuple(shapes), scale)
+
+
+def _theta(fitted: Fitted) -> Floats:
+    if fitted.family == "gengamma":
+        a, c = fitted.shapes
+        q = float(np.copysign(a**-0.5, c))
+        mu = np.log(fitted.scale) - 2 / c * np.log(abs(q))
+        return np.array([mu, np.log(q / c), q])
+    return np.asarray(np.log([*fitted.shapes, fitted.scale]))
+
+
+def _starts(family: str, sample: Binned) -> list[Floats]:
+    """Return where to begin: the parameters whose law has the mean and the spread of the sample's logarithm."""
+    m, s = sample.log_moments()
+    s = max(s, 1e-3)
+    weibull = np.array([np.log(np.pi / np.sqrt(6) / s), m + _EULER * s * np.sqrt(6) / np.pi])
+    fisk = np.array([np.log(np.pi / np.sqrt(3) / s), m])
+    match family:
+        case "lognorm":
+            return [np.array([np.log(s), m])]
+        case "weibull_min":
+            return [weibull]
+        case "fisk":
+            return [fisk]
+        case "gamma":
+            # The variance of the logarithm, trigamma(a), is near 1 / a^2 for small a and 1 / a for large.
+            a = 1 / s**2 + 0.5 if s < 1 else 1 / s
+            return [np.array([np.log(a), m + s**2 / 2 - np.log(a)])]
+        case "exponweib":
+            # Near the Weibull, and with many times its first shape near a lognormal.
+            return [np.concatenate([[0.0], weibull]), np.array([np.log(10.0), weibull[0] - np.log(3.0), m - 3 * s])]
+        case "gengamma":
+            starts = [np.array([m, np.log(s), q]) for q in (0.7, -0.7)]
+            return [max(starts, key=lambda at: sample.log_likelihood(_fitted(family, at).distribution))]
+        case "lomax":
+            return [np.array([np.log(1.5), m])]
+        case "invgauss":
+            # In scipy's parameters the mean is mu x scale; the spread of the logarithm grows with mu.
+            return [np.array([2 * np.log(s), m - np.log(s)])]
+        case "burr12":
+            # The likelihood has several summits: near the log-logistic, near the Weibull, and with a heavy tail.
+            near_weibull = np.array([weibull[0], np.log(8.0), weibull[1] + np.log(8.0) / np.exp(weibull[0])])
+            return [np.array([fisk[0], 0.0, m]), near_weibull, np.array([fisk[0] + 0.5, np.log(0.4), m - s / 2])]
+        case "expon":
+            return [np.array([m + _EULER])]
+        case _:
+            raise ValueError(f"no starting point is known for {family!r}")

@@ -6,7 +6,9 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from pipesim.workload.laws.law import Floats, Law, table_law
+from pipesim.workload.laws.law import Floats, Law
+from pipesim.workload.laws.resolution import find_resolution
+from pipesim.workload.laws.tail import table_tail_law
 from pipesim.workload.part import Part
 
 _MIN_CORRELATED = 50
@@ -29,11 +31,13 @@ class Quantity(Part):
 
 
 def fit_quantity(values: pl.Series) -> Quantity:
-    """Return the empirical law of a column and its share of NULL."""
+    """Return the empirical law of a column, with a tail where its rows support one, and its share of NULL."""
     known = values.drop_nulls()
     if known.is_empty():
         return Quantity(missing=1.0, law=None)
-    return Quantity(missing=values.null_count() / len(values), law=table_law(known.to_numpy().astype(np.float64)))
+    sizes = known.sort().to_numpy().astype(np.float64)
+    law, _ = table_tail_law(sizes, np.zeros(len(sizes), dtype=bool), find_resolution(sizes))
+    return Quantity(missing=values.null_count() / len(values), law=law)
 
 
 def fit_correlation(rows: pl.DataFrame, columns: tuple[str, str, str]) -> Correlation:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipesim.workload.laws.closed_forms import Floats
 from pipesim.workload.laws.families import FAMILIES, quiet
-from pipesim.workload.laws.law import Floats
 
 _ROWS = 2_000
 
@@ -24,18 +24,28 @@ class Screened:
     failed: str | None
 
 
-def screen(values: Floats) -> list[Screened]:
-    """Score every family on at most 2,000 of the values (the first ones).
+def screen(values: Floats, resolution: float | None, rng: np.random.Generator) -> list[Screened]:
+    """Score every family on at most 2,000 of the positive values, in units of their median.
 
     fitter abandons a fit that exceeds its time limit in a thread that computes on, and calls every failure a timeout. So it
     is given no limit: every family here has a closed-form density and scipy's optimiser stops after a fixed number of
     evaluations, hence each call ends by itself, in about a tenth of a second. Its default ranking (squared error against
     a histogram) favours wrong families on heavy tails, and its locations are free: it only screens.
+
+    Args:
+        values: Exact rows.
+        resolution: The unit that they were rounded down to: each is moved to a random place of its interval, because fitter
+            knows densities only.
+        rng: Draws the subsample and the places.
     """
     from fitter import Fitter
 
+    shown = rng.permutation(values)[:_ROWS] if len(values) > _ROWS else values
+    if resolution is not None:
+        shown = shown + rng.random(len(shown)) * resolution
+    shown = shown[shown > 0]
     with quiet(), _no_monitor(), _messages("fitter.fitter") as messages:
-        fitter = Fitter(values[:_ROWS], distributions=list(FAMILIES), timeout=None, verbose=True)
+        fitter = Fitter(shown / np.median(shown), distributions=list(FAMILIES), timeout=None, verbose=True)
         fitter.fit(progress=False, max_workers=1)
     return [_result(family, float(fitter.df_errors.loc[family, "bic"]), messages) for family in FAMILIES]
 

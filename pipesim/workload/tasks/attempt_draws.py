@@ -13,6 +13,7 @@ from pipesim.workload.draws import Indices, grouped_choice
 from pipesim.workload.laws.law import Floats, Law
 from pipesim.workload.laws.quantities import conditional, third, uniform
 from pipesim.workload.model import WorkloadModel
+from pipesim.workload.tasks.durations import cell_index
 from pipesim.workload.tasks.kinds import DEMAND, Kind
 
 
@@ -23,34 +24,38 @@ class Tasks:
     Args:
         kind: [n] Index of its kind.
         demand: [n] Row of all kinds' demands one after the other.
+        cell: [n] The duration cell that holds its law.
         work: [n] Normal score of its natural duration in its cell.
         data: [n] Normal score of the bytes it reads for its kind.
     """
 
     kind: Indices
     demand: Indices
+    cell: Indices
     work: Floats
     data: Floats
 
 
-def draw_tasks(model: WorkloadModel, kind: Indices, demand: Indices, work: Floats, seed: int) -> Tasks:
+def draw_tasks(model: WorkloadModel, kind: Indices, tenant: pl.Series, demand: Indices, work: Floats, seed: int) -> Tasks:
     """Return tasks of given work, with what they ask for and how much data they read.
 
     Args:
         model: The workload model.
         kind: [n] For each task to draw, its kind (index into the model's).
+        tenant: [n] The tenant of its run.
         demand: [n] The row of its kind's demands, -1 where it is to be drawn.
         work: [n] Normal score of its natural duration in its cell.
         seed: Root seed.
     """
-    sizes = np.array([len(k.demands.tasks) for k in model.kinds])
-    weights = np.array([w for k in model.kinds for w in k.demands.tasks])
-    choose = grouped_choice(np.repeat(np.arange(len(sizes)), sizes), weights, len(sizes))
-    drawn = choose(kind, stream(seed, "demands").random(len(kind)))
-    known = (np.cumsum(sizes) - sizes)[kind] + demand
+    tenants = tenant.unique().sort()
+    column = tenant.rank("dense").fill_null(0).to_numpy().astype(np.int64) - (0 if tenant.null_count() else 1)
+    begins = np.cumsum([0, *(len(k.demands.tasks) for k in model.kinds)])[:-1]
+    drawn = _draw_demands(model.kinds, kind, column, tenants.to_list(), stream(seed, "demands").random(len(kind)))
+    entry = begins[kind] + np.where(demand >= 0, demand, drawn)
+    cell = cell_index(model.durations, model.kinds, tenants.to_list())[entry, column]
     together = np.array([k.correlation[0] for k in model.kinds])[kind]
     data = together * work + np.sqrt(1 - together**2) * stream(seed, "data").standard_normal(len(kind))
-    return Tasks(kind, np.where(demand >= 0, known, drawn), work, data)
+    return Tasks(kind, entry, cell, work, data)
 
 
 def draw_attempts(model: WorkloadModel, tasks: Tasks, seed: int) -> pl.DataFrame:
@@ -61,8 +66,7 @@ def draw_attempts(model: WorkloadModel, tasks: Tasks, seed: int) -> pl.DataFrame
         and written_bytes.
     """
     task, attempt, outcome, final = _draw_outcomes(model.kinds, tasks.kind, seed)
-    cell = _cell_of_demand(model)[tasks.demand]
-    duration, read, written = _draw_quantities(model, tasks, task, cell[task], outcome, seed)
+    duration, read, written = _draw_quantities(model, tasks, task, outcome, seed)
     statuses = pl.Series([o.status for k in model.kinds for o in k.outcomes], dtype=pl.String)
     return pl.DataFrame(
         [
@@ -84,6 +88,41 @@ def kind_of_node(kinds: tuple[Kind, ...], nodes: pl.DataFrame) -> Indices:
     return np.array([index[pair] for pair in nodes.select("task_type", "framework").iter_rows()], dtype=np.int64)
 
 
+def _draw_demands(kinds: tuple[Kind, ...], kind: Indices, tenant: Indices, tenants: list[str | None], u: Floats) -> Indices:
+    """Return the row of its kind's demands for each task: as often as its tenant asked for it, or all where it never did.
+
+    Args:
+        kinds: The kinds.
+        kind: [n] Each task's kind.
+        tenant: [n] The position of its tenant among `tenants`.
+        tenants: The tenants.
+        u: [n] Uniform numbers.
+    """
+    group = np.full((len(kinds), len(tenants)), -1, dtype=np.int64)
+    groups: list[int] = []
+    rows: list[int] = []
+    weights: list[int] = []
+    place = {name: i for i, name in enumerate(tenants)}
+    for i, k in enumerate(kinds):
+        of_all = len(group) * len(tenants) + i
+        known: dict[int, list[int]] = {}
+        for j, name in enumerate(k.demands.of_tenant):
+            if name in place:
+                known.setdefault(place[name], []).append(j)
+        for t in range(len(tenants)):
+            group[i, t] = i * len(tenants) + t if t in known else of_all
+            mine = known.get(t, [])
+            groups += [int(group[i, t])] * len(mine)
+            rows += [k.demands.of_row[j] for j in mine]
+            weights += [k.demands.of_tasks[j] for j in mine]
+    for i, k in enumerate(kinds):
+        groups += [len(kinds) * len(tenants) + i] * len(k.demands.tasks)
+        rows += range(len(k.demands.tasks))
+        weights += k.demands.tasks
+    choose = grouped_choice(np.array(groups), np.array(weights), len(kinds) * (len(tenants) + 1))
+    return np.array(rows, dtype=np.int64)[choose(group[kind, tenant], u)]
+
+
 def _demands(kinds: tuple[Kind, ...]) -> pl.DataFrame:
     """Return all kinds' demand combinations one after the other."""
     types = {
@@ -94,12 +133,6 @@ def _demands(kinds: tuple[Kind, ...]) -> pl.DataFrame:
         "pool": pl.String(),
     }
     return pl.DataFrame({c: [v for k in kinds for v in getattr(k.demands, c)] for c in DEMAND}, schema=types)
-
-
-def _cell_of_demand(model: WorkloadModel) -> Indices:
-    """Return the duration cell whose law each demand combination draws from."""
-    leaf = {(c.task_type, c.framework, c.size): c.uses for c in model.durations if c.level == "size"}
-    return np.array([leaf[k.task_type, k.framework, size] for k in model.kinds for size in k.demands.size], dtype=np.int64)
 
 
 def _draw_outcomes(kinds: tuple[Kind, ...], kind: Indices, seed: int) -> tuple[Indices, Indices, Indices, NDArray[np.bool_]]:
@@ -130,7 +163,7 @@ def _draw_outcomes(kinds: tuple[Kind, ...], kind: Indices, seed: int) -> tuple[I
 
 
 def _draw_quantities(
-    model: WorkloadModel, tasks: Tasks, task: Indices, cell: Indices, outcome: Indices, seed: int
+    model: WorkloadModel, tasks: Tasks, task: Indices, outcome: Indices, seed: int
 ) -> tuple[Floats, Floats, Floats]:
     """Return each attempt's seconds, bytes read and bytes written; NaN where the log would not say.
 
@@ -162,7 +195,7 @@ def _draw_quantities(
 
     laws: list[Law | None] = [*(c.choice.law if c.choice else None for c in model.durations), *held]
     seconds = np.empty(len(kind))
-    for i, rows in _groups(np.where(ends_early, len(model.durations) + outcome, cell), len(laws)):
+    for i, rows in _groups(np.where(ends_early, len(model.durations) + outcome, tasks.cell[task]), len(laws)):
         law = laws[i]
         assert law is not None, "every attempt draws from a cell or an outcome that has a law"
         seconds[rows] = law.quantile(uniform(score[rows]))

@@ -14,13 +14,15 @@ UNSUCCESSFUL = ("FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
 NOT_BEGUN = ("PENDING", "SKIPPED")
 KIND = ("task_type", "framework")
 CELL = (*KIND, "size")
+#: The finest cells of durations.
+LEAF = (*CELL, "tenant")
 
 
 def prepare(trace: Trace) -> pl.DataFrame:
     """Return one row an attempt, ordered by run, task and attempt.
 
-    Columns: run_id, task_id, attempt, task_type, framework, size (the size class of its GPU demand), status, pool, the
-    demand and I/O columns of `task_runs`, `seconds` (worked, or at least worked), `natural` (seconds is an exact natural
+    Columns: run_id, task_id, attempt, task_type, framework, size (the size class of its GPU demand), tenant, status, pool,
+    the demand and I/O columns of `task_runs`, `seconds` (worked, or at least worked), `natural` (seconds is an exact natural
     duration) and `censored` (the attempt still ran when the log ended, so its natural duration is larger than seconds).
     """
     ended = (pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1e6
@@ -28,7 +30,7 @@ def prepare(trace: Trace) -> pl.DataFrame:
     open_ended = (pl.col("status") == "RUNNING") | (pl.col("status").is_in(NATURAL) & pl.col("is_censored"))
     seconds = pl.coalesce("duration_s", ended, pl.when(open_ended).then(so_far))
     frame = (
-        trace.task_runs.join(trace.pipeline_runs.select("run_id", "observed_until"), on="run_id", how="inner")
+        trace.task_runs.join(trace.pipeline_runs.select("run_id", "tenant", "observed_until"), on="run_id", how="inner")
         .with_columns(size=size_class(pl.col("gpus")), seconds=seconds)
         .with_columns(seconds=pl.when(pl.col("seconds").is_finite() & (pl.col("seconds") >= 0)).then("seconds"))
     )
@@ -37,7 +39,7 @@ def prepare(trace: Trace) -> pl.DataFrame:
         "run_id",
         "task_id",
         "attempt",
-        *CELL,
+        *LEAF,
         "status",
         *("gpus", "cpu_cores", "memory_bytes", "gpu_type", "pool", "read_bytes", "written_bytes", "seconds"),
         natural=known & pl.col("status").is_in(NATURAL) & ~open_ended,

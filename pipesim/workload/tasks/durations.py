@@ -1,61 +1,71 @@
-"""Natural durations: one law for each cell (task type x framework x GPU size class), a parent's law where rows are few."""
+"""Natural durations: one law for each cell of tasks that can be told from others, a parent's law where rows are few."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from pipesim.errors import RequestError
-from pipesim.workload.laws.choice import MIN_ROWS, LawChoice, choose_law
+from pipesim.workload.laws.choice import LawChoice, choose_law
+from pipesim.workload.laws.law import place
+from pipesim.workload.laws.resolution import find_resolution
+from pipesim.workload.laws.screening import Screened, screen
 from pipesim.workload.part import Part
-from pipesim.workload.tasks.attempts import CELL, UNSUCCESSFUL
+from pipesim.workload.tasks.attempts import LEAF, UNSUCCESSFUL
+from pipesim.workload.tasks.cells import LEVELS, Cell, Key, Level, Rows, Streams, arrange, settle
+from pipesim.workload.tasks.kinds import Kind
 
-Streams = Callable[..., np.random.Generator]
-Level = Literal["size", "framework", "type", "all"]
-_LEVELS: tuple[tuple[Level, tuple[str, ...]], ...] = (
-    ("size", CELL),
-    ("framework", CELL[:2]),
-    ("type", CELL[:1]),
-    ("all", ()),
-)
+#: Scores end here, as the ends of a law have infinite ones.
+_EXTREME = 1e-7
 
 
 class DurationCell(Part):
     """A set of tasks whose natural durations (seconds) share a law.
 
     Attributes:
-        level: How fine the cell is: all three columns, without the size, the task type only, or everything.
+        level: How fine the cell is: all four columns, without the tenant, without the size, the task type only, or everything.
         rows: Attempts whose natural duration is known exactly.
         censored: Attempts of which only a lower bound is known.
-        uses: Index of the cell whose law is drawn from: its own, or the nearest parent with enough rows.
-        choice: The law and its rivals, where the cell has its own.
+        uses: Index of the cell whose law is drawn from: its own, that of a sibling which a test cannot tell it from, or that
+            of the nearest parent which is not divided or has enough rows.
+        shared_by: Indices of the other cells that use this one's law.
+        reason: Why it uses that law.
+        choice: The law and its rivals, where the cell holds one that is drawn from.
     """
 
     level: Level
     task_type: str | None
     framework: str | None
     size: str | None
+    tenant: str | None
     rows: int
     censored: int
     uses: int
+    shared_by: tuple[int, ...]
+    reason: str
     choice: LawChoice | None
 
     @property
+    def key(self) -> Key:
+        """The columns that its tasks share."""
+        return (self.task_type, self.framework, self.size, self.tenant)[: dict(LEVELS)[self.level]]
+
+    @property
     def name(self) -> str:
-        """The cell's name in messages and in the names of random streams."""
-        parts = {"size": (self.task_type, self.framework, self.size), "framework": (self.task_type, self.framework)}
-        path = parts.get(self.level, (self.task_type,) if self.level == "type" else ("all",))
-        return "/".join(part or "-" for part in path)
+        """The cell's name in messages."""
+        return "/".join(part or "-" for part in self.key) or "all"
 
 
 def fit_durations(attempts: pl.DataFrame, streams: Streams) -> tuple[tuple[DurationCell, ...], list[str]]:
-    """Return the cells, leaves first and the cell of everything last.
+    """Return the cells, the finest first and the cell of everything last.
 
-    A cell has its own law if at least 50 exact rows support one; else it uses its framework's, its task type's, or that of
-    everything, which is fitted from whatever there is.
+    Every combination of task type, framework and size is a cell, every tenant in one that has at least 50 exact rows, and
+    everything above. `cells.settle` says which of them have laws of their own. The cell of everything is fitted from whatever
+    there is.
 
     Args:
         attempts: What `attempts.prepare` returns.
@@ -65,33 +75,86 @@ def fit_durations(attempts: pl.DataFrame, streams: Streams) -> tuple[tuple[Durat
         RequestError: If no attempt in the log has ended with a duration.
     """
     usable, notes = _usable(attempts)
-    counts = [_counts(attempts, usable, columns) for _, columns in _LEVELS]
-    index: dict[tuple[Level, tuple[str | None, ...]], int] = {}
-    for (level, columns), frame in zip(_LEVELS, counts, strict=True):
-        for row in frame.iter_rows(named=True):
-            index[level, tuple(row[c] for c in columns)] = len(index)
-    rows = [
-        (level, columns, row)
-        for (level, columns), frame in zip(_LEVELS, counts, strict=True)
-        for row in frame.iter_rows(named=True)
-    ]
-    uses = [_home(i, [r for _, _, r in rows], index) for i in range(len(rows))]
-    needed = {uses[i] for i, (level, _, _) in enumerate(rows) if level == "size"}
-    cells = []
-    for i, (level, columns, row) in enumerate(rows):
-        cell = DurationCell(
-            level=level, **{c: row.get(c) for c in CELL}, rows=row["exact"], censored=row["open"], uses=uses[i], choice=None
-        )
+    cells, rows = arrange(attempts, usable)
+    settle(cells, rows, streams)
+    needed = {cell.uses for cell in cells if cell.level in ("tenant", "size")}
+    screened = cache(partial(_screen, cells, rows, streams))
+    users: dict[int, list[int]] = {}
+    for i, cell in enumerate(cells):
+        if cell.uses != i:
+            users.setdefault(cell.uses, []).append(i)
+    fitted = []
+    for i, cell in enumerate(cells):
+        choice = None
         if i in needed:
-            same = usable.filter(*(pl.col(c).eq_missing(pl.lit(row[c], dtype=pl.String)) for c in columns))
-            law = choose_law(same["seconds"].to_numpy(), same["censored"].to_numpy(), streams("fit", "durations", cell.name))
-            cell = cell.model_copy(update={"choice": law})
-        cells.append(cell)
-    return tuple(cells), notes
+            seconds, censored = rows.of([cells[j] for j in cell.pooled])
+            screening = partial(screened, cell.parent) if cell.level == "tenant" else None
+            rng = streams("fit", "durations", cell.level, cell.name)
+            choice = choose_law(seconds, censored, rng, find_resolution(seconds[~censored]), screening)
+        columns = dict(zip(LEAF, (*cell.key, None, None, None, None), strict=False))
+        fitted.append(
+            DurationCell(
+                level=cell.level,
+                **columns,
+                rows=cell.exact,
+                censored=cell.end - cell.begin - cell.exact,
+                uses=cell.uses,
+                shared_by=tuple(users.get(i, ())),
+                reason=cell.reason,
+                choice=choice,
+            )
+        )
+    return tuple(fitted), notes
+
+
+def cell_index(cells: Sequence[DurationCell], kinds: Sequence[Kind], tenants: Sequence[str | None]) -> NDArray[np.int64]:
+    """Return the cell whose law each demand of each kind draws from, for each tenant.
+
+    A tenant that the fit did not know, or did not tell from others, draws from the cell of the size.
+
+    Args:
+        cells: Of a workload model.
+        kinds: Of the same model; the rows of the result are the entries of their demands, one kind after the other.
+        tenants: The columns of the result.
+
+    Returns:
+        Indices of cells that hold a law, (demand entries, tenants).
+
+    Raises:
+        RequestError: If the cells know nothing of a kind of task.
+    """
+    law_of = _law_finder(cells)
+    entries = [(kind.task_type, kind.framework, size) for kind in kinds for size in kind.demands.size]
+    rows = {entry: [law_of((*entry, tenant)) for tenant in tenants] for entry in dict.fromkeys(entries)}
+    return np.array([rows[entry] for entry in entries], dtype=np.int64).reshape(len(entries), len(tenants))
+
+
+def _law_finder(cells: Sequence[DurationCell]) -> Callable[[Key], int]:
+    """Return a function from the columns `LEAF` of a task to the cell whose law it draws from."""
+    place = {(cell.level, cell.key): cell.uses for cell in cells}
+
+    def law_of(key: Key) -> int:
+        for level, width in LEVELS:
+            uses = place.get((level, key[:width]))
+            if uses is not None and cells[uses].choice is not None:
+                return uses
+        raise RequestError(
+            f"the workload model knows no durations of tasks of {'/'.join(part or '-' for part in key[:3])}",
+            remedy="fit a log that has such tasks",
+        )
+
+    return law_of
+
+
+def _screen(cells: list[Cell], rows: Rows, streams: Streams, size: int) -> Sequence[Screened]:
+    """Return fitter's ranking for all tenants of a size."""
+    seconds, censored = rows.of([cells[size]])
+    exact = seconds[~censored & (seconds > 0)]
+    return screen(exact, find_resolution(exact), streams("fit", "durations", "screening", cells[size].name))
 
 
 def work_scores(attempts: pl.DataFrame, cells: tuple[DurationCell, ...]) -> pl.Series:
-    """Return the normal score of each attempt's natural duration among those that share its law; NULL where it has none.
+    """Return the normal score of each attempt's natural duration in the law of its cell; NULL where it has none.
 
     Of a duration that is only known to be larger the score is in the middle of what is left.
 
@@ -101,29 +164,26 @@ def work_scores(attempts: pl.DataFrame, cells: tuple[DurationCell, ...]) -> pl.S
     """
     from scipy.special import ndtri
 
-    leaf = pl.DataFrame(
-        [(c.task_type, c.framework, c.size, c.uses) for c in cells if c.level == "size"],
-        schema={**dict.fromkeys(CELL, pl.String), "law": pl.Int64},
-        orient="row",
-    )
-    law = attempts.join(leaf, on=CELL, how="left", nulls_equal=True, maintain_order="left")["law"].fill_null(-1).to_numpy()
+    law_of = _law_finder(cells)
+    leaves = attempts.select(LEAF).unique().sort(LEAF)
+    leaves = leaves.with_columns(law=pl.Series([law_of(key) for key in leaves.iter_rows()], dtype=pl.Int64))
+    used = attempts.join(leaves, on=LEAF, how="left", nulls_equal=True, maintain_order="left")["law"].to_numpy()
     seconds, natural, censored = (attempts[c].to_numpy() for c in ("seconds", "natural", "censored"))
     u = np.full(attempts.height, np.nan)
-    for one in np.unique(law[natural]).tolist():
-        mine = law == one
-        exact = np.sort(seconds[mine & natural])
-        below, upto = (np.searchsorted(exact, seconds[mine], side=side) for side in ("left", "right"))
-        u[mine] = np.where(natural[mine], (below + upto) / 2, (upto + len(exact)) / 2) / len(exact)
-        u[mine & ~natural & ~censored] = np.nan
-        u[mine] = np.clip(u[mine], 0.5 / len(exact), 1 - 0.5 / len(exact))
-    return pl.Series("work", ndtri(u)).fill_nan(None)
+    for one in np.unique(used).tolist():
+        choice = cells[one].choice
+        mine = (used == one) & (natural | censored)
+        if choice is not None:
+            at = place(choice.law, seconds[mine])
+            u[mine] = np.where(natural[mine], at, (1.0 + at) / 2)
+    return pl.Series("work", ndtri(np.clip(u, _EXTREME, 1.0 - _EXTREME))).fill_nan(None)
 
 
 def _usable(attempts: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
     """Return the rows that tell about natural durations, or those of failures where nothing ever succeeded."""
     usable = attempts.filter(pl.col("natural") | pl.col("censored"))
     if usable["natural"].any():
-        return usable.sort("seconds", "censored", maintain_order=True), []
+        return usable, []
     failed = attempts.filter(pl.col("status").is_in(UNSUCCESSFUL) & pl.col("seconds").is_not_null())
     if failed.is_empty():
         raise RequestError(
@@ -132,28 +192,4 @@ def _usable(attempts: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
             remedy="ingest a log with finished tasks that gives durations, or start and end times",
         )
     note = "durations: no attempt succeeded; natural durations are taken from those of the unsuccessful attempts"
-    return failed.with_columns(natural=True, censored=False).sort("seconds", maintain_order=True), [note]
-
-
-def _counts(attempts: pl.DataFrame, usable: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:
-    """Return every value of the columns among the attempts with the numbers of exact and of censored durations."""
-    sums = (pl.col("natural").sum().alias("exact"), pl.col("censored").sum().alias("open"))
-    if not columns:
-        return usable.select(*(s.cast(pl.Int64) for s in sums))
-    known = usable.group_by(columns).agg(sums)
-    every = attempts.select(columns).unique().sort(columns)
-    return every.join(known, on=columns, how="left", nulls_equal=True, maintain_order="left").with_columns(
-        pl.col("exact", "open").fill_null(0).cast(pl.Int64)
-    )
-
-
-def _home(i: int, rows: list[dict[str, object]], index: dict[tuple[Level, tuple[str | None, ...]], int]) -> int:
-    """Return the index of the nearest cell, itself included, that has enough rows; everything if none has."""
-    row = rows[i]
-    for level, columns in _LEVELS:
-        if not all(c in row for c in columns):
-            continue  # a coarser cell than this level
-        parent = index[level, tuple(row[c] for c in columns)]  # type: ignore[misc]
-        if int(rows[parent]["exact"]) >= MIN_ROWS or level == "all":  # type: ignore[call-overload]
-            return parent
-    raise AssertionError("the cell of everything always serves")
+    return failed.with_columns(natural=True, censored=False), [note]

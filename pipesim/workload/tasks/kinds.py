@@ -9,6 +9,7 @@ from pydantic import Field
 from pipesim.trace import Trace
 from pipesim.workload.laws.law import ConstantLaw, Law, table_law
 from pipesim.workload.laws.quantities import Correlation, Quantity, fit_correlation, fit_quantity
+from pipesim.workload.laws.resolution import find_resolution
 from pipesim.workload.part import Part
 from pipesim.workload.tasks.attempts import KIND, NATURAL, NOT_BEGUN, UNSUCCESSFUL, size_class
 from pipesim.workload.tasks.preprocessing import DataTimeChoice, fit_data_time, with_data
@@ -19,7 +20,15 @@ _MAX_COMBINATIONS = 2_000
 
 
 class Demands(Part):
-    """The observed combinations of resources, drawn jointly; `size` is the size class that chooses the duration cell."""
+    """The observed combinations of resources, drawn jointly, and for each tenant how often it asked for which.
+
+    Attributes:
+        size: The size class that chooses the duration cell.
+        tasks: How many tasks asked for the combination.
+        of_tenant: Ascending, once for each combination that the tenant asked for; NULL for runs without a tenant.
+        of_row: Which combination that is.
+        of_tasks: How many of the tenant's tasks asked for it.
+    """
 
     gpus: tuple[float | None, ...]
     cpu_cores: tuple[float | None, ...]
@@ -28,6 +37,9 @@ class Demands(Part):
     pool: tuple[str | None, ...]
     size: tuple[str | None, ...]
     tasks: tuple[int, ...]
+    of_tenant: tuple[str | None, ...]
+    of_row: tuple[int, ...]
+    of_tasks: tuple[int, ...]
 
 
 class Outcome(Part):
@@ -138,7 +150,7 @@ def _outcomes(ended: pl.DataFrame, rare: dict[str, Outcome]) -> tuple[Outcome, .
                 outcome |= {"retry": rare[str(status)].retry, "held": rare[str(status)].held}
             else:
                 seconds = rows["seconds"].drop_nulls().to_numpy()
-                held = table_law(seconds) if len(seconds) else ConstantLaw(value=0.0)
+                held = table_law(seconds, resolution=find_resolution(seconds)) if len(seconds) else ConstantLaw(value=0.0)
                 outcome |= {"retry": rows["followed"].mean() or 0.0, "held": held}
         outcomes.append(Outcome.model_validate(outcome))
     return tuple(outcomes)
@@ -177,8 +189,15 @@ def _demands(rows: pl.DataFrame) -> Demands:
     """
     tasks = rows.group_by("run_id", "task_id", maintain_order=True).first()
     tied = rows["pool"].drop_nulls().n_unique() == 1 and rows["pool"].null_count() == 0
-    tasks = tasks.select(*DEMAND[:-1], pool="pool" if tied else pl.lit(None, dtype=pl.String))
-    if tasks.n_unique() > _MAX_COMBINATIONS:
+    tasks = tasks.select("tenant", *DEMAND[:-1], pool="pool" if tied else pl.lit(None, dtype=pl.String))
+    if tasks.select(DEMAND).n_unique() > _MAX_COMBINATIONS:
         tasks = tasks.with_columns(_rounded_memory())
     counted = tasks.group_by(DEMAND).agg(pl.len().alias("tasks")).sort(DEMAND).with_columns(size=size_class(pl.col("gpus")))
-    return Demands(**{c: tuple(counted[c].to_list()) for c in (*DEMAND, "size", "tasks")})
+    rows = counted.select(DEMAND).with_row_index("row")
+    of = tasks.join(rows, on=DEMAND, nulls_equal=True).group_by("tenant", "row").len().sort("tenant", "row")
+    return Demands(
+        **{c: tuple(counted[c].to_list()) for c in (*DEMAND, "size", "tasks")},
+        of_tenant=tuple(of["tenant"].to_list()),
+        of_row=tuple(of["row"].to_list()),
+        of_tasks=tuple(of["len"].to_list()),
+    )
