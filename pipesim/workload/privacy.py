@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from pipesim.workload.arrivals.day_ar import fit_day_ar
+from pipesim.workload.arrivals.day_ar import DayArArrivals, fit_day_ar
 from pipesim.workload.arrivals.day_block import DayBlockArrivals
 from pipesim.workload.arrivals.days import SourceDays
 from pipesim.workload.arrivals.model import ArrivalModel
@@ -64,10 +64,13 @@ def _names(combinations: Combinations, column: str) -> dict[str | None, str | No
 
 
 def _arrivals(arrivals: ArrivalModel) -> ArrivalModel:
+    if isinstance(arrivals, DayArArrivals):
+        return arrivals.model_copy(update={"cascade": arrivals.cascade.model_copy(update={"patterns": None})})
     if not isinstance(arrivals, DayBlockArrivals):
         return arrivals
+    cascade = arrivals.cascade.model_copy(update={"patterns": None})
     if len(arrivals.source.day) >= _FEWEST_DAYS:
-        return fit_day_ar(arrivals.source, arrivals.cascade)
+        return fit_day_ar(arrivals.source, cascade)
     # Of a few days not even the shares of hours are lent: each hour has the mean of its three neighbours on the mean day.
     week = arrivals.weekly_rates().reshape(7, 24)
     mean = week.mean(axis=0)
@@ -77,7 +80,7 @@ def _arrivals(arrivals: ArrivalModel) -> ArrivalModel:
     # Two weeks of it, so that every weekday stands for itself.
     rates = np.tile(days[:, None] * smooth, (2, 1))
     source = SourceDays(day=tuple(range(first, first + 14)), intensity=tuple(map(tuple, rates.tolist())))
-    return DayBlockArrivals(source=source, cascade=arrivals.cascade)
+    return DayBlockArrivals(source=source, cascade=cascade)
 
 
 def _combinations(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pipesim.workload.arrivals.clock import HOUR_US, SECOND_US, Instants, resolution
+from pipesim.workload.arrivals.patterns import LEVEL, Patterns, fit_patterns
 from pipesim.workload.part import Part
 
 Counts = NDArray[np.int64]
@@ -25,17 +26,19 @@ class Cascade(Part):
     """How the submissions of an hour fall into its halves, these into theirs, and so on, 12 times.
 
     Of n submissions in a cell the left half has Binomial(n, p), p ~ Beta(a, a), with `a` by the level and by n: small where
-    submissions come in bursts, large where halves are alike. Inside the last cells, of 0.9 s, they are uniform.
+    submissions come in bursts, large where halves are alike. Inside the last cells, of 0.9 s, they are uniform. With patterns
+    it ends at eighths of an hour, which have the patterns of such eighths of the log.
     """
 
     alphas: tuple[tuple[float, ...], ...] = Field(min_length=LEVELS, max_length=LEVELS, description="[level][bin of n].")
     resolution_us: int = Field(ge=1, le=60 * SECOND_US, description="Instants are rounded down to whole multiples of this.")
+    patterns: Patterns | None = None
 
     def spread(self, rng: np.random.Generator, hours: Instants, counts: Counts, scale: float) -> Instants:
         """Return the instants of submissions, ascending.
 
         A log of `scale` times the rate has cells as uneven as those that were fitted, with `scale` times the submissions; so
-        `a` goes by n / scale.
+        `a` goes by n / scale. Beyond the log's rate patterns tell nothing: their chance would be multiplied too.
 
         Args:
             rng: The generator.
@@ -43,19 +46,28 @@ class Cascade(Part):
             counts: [h] How many submissions each has.
             scale: What the rate of the log was multiplied by.
         """
+        if self.patterns is not None and scale <= 1.0:
+            cell, counts = self._halve(rng, hours, counts, scale, LEVEL)
+            return np.sort(self.patterns.place(rng, cell, counts, scale, self.resolution_us))
+        cell, counts = self._halve(rng, hours, counts, scale, LEVELS)
+        cell = np.repeat(cell, counts)
+        within = (cell % _CELLS + rng.random(len(cell))) * (HOUR_US / _CELLS)
+        instants = cell // _CELLS * HOUR_US + within.astype(np.int64)
+        return np.asarray(np.sort(instants // self.resolution_us * self.resolution_us))
+
+    def _halve(
+        self, rng: np.random.Generator, cell: Instants, counts: Counts, scale: float, levels: int
+    ) -> tuple[Instants, Counts]:
+        """Return the cells of a level that have submissions, and how many."""
         table = np.array(self.alphas)
-        cell = hours
-        for level in range(LEVELS):
+        for level in range(levels):
             some = counts > 0
             cell, counts = cell[some], counts[some]
             alpha = table[level, _bins(counts / scale)]
             left = rng.binomial(counts, rng.beta(alpha, alpha))
             cell = np.stack([2 * cell, 2 * cell + 1], axis=1).ravel()
             counts = np.stack([left, counts - left], axis=1).ravel()
-        cell = np.repeat(cell, counts)
-        within = (cell % _CELLS + rng.random(len(cell))) * (HOUR_US / _CELLS)
-        instants = cell // _CELLS * HOUR_US + within.astype(np.int64)
-        return np.asarray(np.sort(instants // self.resolution_us * self.resolution_us))
+        return cell[counts > 0], counts[counts > 0]
 
 
 def fit_cascade(submitted: Instants) -> Cascade:
@@ -64,11 +76,14 @@ def fit_cascade(submitted: Instants) -> Cascade:
     A bin of n with under 20 cells on a level has the `a` of all cells of that level; a level with under 20 cells is even.
 
     Args:
-        submitted: Submission instants.
+        submitted: Sorted submission instants, at least one.
     """
     finest = submitted // HOUR_US * _CELLS + submitted % HOUR_US * _CELLS // HOUR_US
+    step = resolution(submitted)
     return Cascade(
-        alphas=tuple(_level(finest >> (LEVELS - 1 - level)) for level in range(LEVELS)), resolution_us=resolution(submitted)
+        alphas=tuple(_level(finest >> (LEVELS - 1 - level)) for level in range(LEVELS)),
+        resolution_us=step,
+        patterns=fit_patterns(submitted, step),
     )
 
 
