@@ -12,13 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipesim.quality.curves import Curves, curves, together
 from pipesim.quality.excerpt import Excerpt
 from pipesim.quality.jobs import excerpt
-from pipesim.quality.measures import METRICS, CannotTellError, Metric
+from pipesim.quality.measures import METRICS, WAIT_ERROR, CannotTellError, Metric
 from pipesim.quality.measures.metric import Parts
 from pipesim.quality.stretch import real_stretch, synthetic_stretch
 from pipesim.quality.summary import summarize
 from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, synthesize
+from pipesim.workload.arrivals.hour_of_week import HourOfWeekArrivals
 
 #: Metric, part of the trace, value, and why there is none.
 Row = tuple[str, str, float | None, str | None]
@@ -26,6 +27,9 @@ Row = tuple[str, str, float | None, str | None]
 _SEEDS = {
     "series": pl.String, "seed": pl.Int64, "metric": pl.String, "cell": pl.String, "value": pl.Float64, "reason": pl.String,
 }  # fmt: skip
+
+#: Model, baseline, the baseline as published, and floor.
+_SERIES = 4
 
 
 class QualityConfig(BaseModel):
@@ -43,11 +47,11 @@ class Quality:
 
     Args:
         model: The model's identifier.
-        baseline: That of the hour-of-week model with independent marks, fitted to the same trace.
+        baseline: That of the hour-of-week model whose runs are drawn one by one, fitted to the same trace.
         days: How many days were compared.
         scores: One row a metric (`summary.SCORES`).
         cells: One row a metric and part of the trace, details among them (`summary.CELLS`).
-        seeds: One row a seed of a series (model, baseline, floor), metric and cell: the value, or why there is none.
+        seeds: One row a seed of a series (model, baseline, published, floor), metric and cell: the value, or why there is none.
         curves: What the scores sum up, as `curves.together` returns it.
     """
 
@@ -83,8 +87,9 @@ def quality(
     """Judge a model by the trace that it was fitted to. The same trace, model, configuration and version give the same result.
 
     As many days as the fitted window has, 84 at most, are drawn for every seed and compared with the window, beside two
-    others: the baseline, which is the hour-of-week model with independent marks of the same trace and the same seeds, and
-    the noise floor, which is the real trace beside itself (see `Metric.floor`).
+    others: the baseline, which is the hour-of-week model of the same trace and the same seeds with every run by itself, and
+    the noise floor, which is the real trace beside itself (see `Metric.floor`). The waits of the baseline are measured once
+    more with gaps as the PipeSim paper draws them.
 
     Args:
         trace: The observed trace.
@@ -99,21 +104,22 @@ def quality(
     trace = _seen_by(model, trace)
     real = excerpt(trace, real_stretch(model))
     simple = _baseline(trace, model)
-    series = ("model", "floor") if simple.id == model.id else ("model", "baseline", "floor")
     done = 0
 
     def step() -> None:
         nonlocal done
         done += 1
         if tell is not None:
-            tell(done / (config.seeds * len(series)))
+            tell(done / (config.seeds * _SERIES))
 
     numbers = range(config.seed, config.seed + config.seeds)
     drawn = {"model": _draw(real, model, numbers, step)}
-    drawn["baseline"] = drawn["model"] if simple.id == model.id else _draw(real, simple, numbers, step)
+    drawn["baseline"] = _draw(real, simple, numbers, step)
     rows = [(name, n, *row) for name, many in drawn.items() for n, one in zip(numbers, many, strict=True) for row in one.rows]
     for number in numbers:
         rows += [("floor", number, *row) for row in one_floor(real, number)]
+        step()
+        rows += [("published", number, *row) for row in _waits(real, _published(simple), number)]
         step()
     seeds = pl.DataFrame(rows, schema=_SEEDS, orient="row")
     scores, cells = summarize(METRICS, seeds)
@@ -123,8 +129,7 @@ def quality(
 
 def one_seed(real: Excerpt, model: WorkloadModel, seed: int) -> Drawn:
     """Draw the synthetic trace of a seed, as `synthesize` does, and compare it with the real excerpt."""
-    stretch, days = synthetic_stretch(real.stretch, model)
-    other = excerpt(synthesize(model, SynthesisConfig(days=days, seed=seed)), stretch, gpus=real.gpus)
+    other = _synthetic(real, model, seed)
     rows = [row for metric in METRICS for row in _rows(metric, lambda m: m.compute(real, other))]
     return Drawn(tuple(rows), curves(other))
 
@@ -132,6 +137,17 @@ def one_seed(real: Excerpt, model: WorkloadModel, seed: int) -> Drawn:
 def one_floor(real: Excerpt, seed: int) -> list[Row]:
     """Compare real with real once: each metric's noise floor, from the chance of one seed."""
     return [row for metric in METRICS for row in _rows(metric, lambda m: m.floor(real, stream(seed, "quality", "floor")))]
+
+
+def _waits(real: Excerpt, model: WorkloadModel, seed: int) -> list[Row]:
+    """Return only what a queue makes of the synthetic trace of a seed."""
+    other = _synthetic(real, model, seed)
+    return [row for metric in METRICS if metric.name == WAIT_ERROR for row in _rows(metric, lambda m: m.compute(real, other))]
+
+
+def _synthetic(real: Excerpt, model: WorkloadModel, seed: int) -> Excerpt:
+    stretch, days = synthetic_stretch(real.stretch, model)
+    return excerpt(synthesize(model, SynthesisConfig(days=days, seed=seed)), stretch, gpus=real.gpus)
 
 
 def _draw(real: Excerpt, model: WorkloadModel, seeds: range, step: Callable[[], None]) -> list[Drawn]:
@@ -150,8 +166,17 @@ def _rows(metric: Metric, ask: Callable[[Metric], Parts]) -> list[Row]:
 
 
 def _baseline(trace: Trace, model: WorkloadModel) -> WorkloadModel:
+    """Return the model of the PipeSim paper with its mean matched: renewals by the hour of the week, every run by itself."""
     window, seed = model.provenance.window, model.provenance.seed
-    return fit(trace, FitConfig(arrivals="hour-of-week", marks="independent", window=window, seed=seed))
+    simple = fit(trace, FitConfig(arrivals="hour-of-week", marks="independent", window=window, seed=seed))
+    alone = simple.combinations.model_copy(update={"repeat": (0.0,) * len(simple.combinations.repeat)})
+    return simple.model_copy(update={"combinations": alone})
+
+
+def _published(simple: WorkloadModel) -> WorkloadModel:
+    """Return the baseline as the paper draws it, whatever the mean of the fitted gaps."""
+    assert isinstance(simple.arrivals, HourOfWeekArrivals)
+    return simple.model_copy(update={"arrivals": simple.arrivals.model_copy(update={"mean_matched": False})})
 
 
 def _seen_by(model: WorkloadModel, trace: Trace) -> Trace:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from pipesim.workload.arrivals.clock import DAY_US, HOUR_US, HOURS_OF_WEEK, Instants, Submissions, hour_of_week, microseconds
-from pipesim.workload.laws.law import Floats, Law, mean, mean_grid
+from pipesim.workload.laws.law import FamilyLaw, Floats, Law, mean, mean_grid
 from pipesim.workload.part import Part
 
 
@@ -26,6 +26,7 @@ class HourOfWeekArrivals(Part):
     runs_per_hour: tuple[float, ...] = Field(min_length=HOURS_OF_WEEK, max_length=HOURS_OF_WEEK)
     gap_laws: tuple[Law, ...] = Field(min_length=1, description="Laws of gaps; only their shapes count.")
     law_of_hour: tuple[int, ...] = Field(min_length=HOURS_OF_WEEK, max_length=HOURS_OF_WEEK)
+    mean_matched: bool = Field(default=True, description="False: gaps as fitted, uncut, whatever their mean, as in the paper.")
 
     def weekly_rates(self) -> Floats:
         """Return the mean submissions per hour of each hour of the week, [168] from Monday 00:00."""
@@ -39,6 +40,8 @@ class HourOfWeekArrivals(Part):
         """Return the submissions in [start, start + days)."""
         begin = microseconds(start)
         end = begin + round(days * DAY_US)
+        if not self.mean_matched:
+            return Submissions(self._as_published(rng, begin, end, scale), begin // DAY_US, None, scale)
         hours = np.arange(begin // HOUR_US, -(-end // HOUR_US))
         of_week = hour_of_week(hours * HOUR_US)
         rates = np.asarray(self.runs_per_hour)[of_week] * scale
@@ -56,6 +59,32 @@ class HourOfWeekArrivals(Part):
             if source is not None:
                 points.append(edges[first] + source.renewals(float(edges[last] - edges[first])))
         return Submissions(_to_instants(np.concatenate(points), edges, hours, begin, end), begin // DAY_US, None, scale)
+
+    def _as_published(self, rng: np.random.Generator, begin: int, end: int, scale: float) -> Instants:
+        """Return the instants of the paper's own process: each gap is drawn from the law of the hour in which it begins."""
+        rates = np.asarray(self.runs_per_hour) * scale
+        laws = [_uncut(law) for law in self.gap_laws]
+        pieces = [np.empty(0)]
+        at = float(begin)
+        while at < end:
+            of_week = int(hour_of_week(np.array([int(at)]))[0])
+            next_hour = (int(at) // HOUR_US + 1) * HOUR_US
+            if rates[of_week] <= 0:
+                at = float(next_hour)
+                continue
+            gaps = laws[self.law_of_hour[of_week]].quantile(rng.random(int(rates[of_week]) + 16)) / rates[of_week]
+            points = at + np.cumsum(np.minimum(gaps * HOUR_US, float(end - begin) + HOUR_US))
+            # The first that comes after the hour still counts: from there on the law of its own hour holds.
+            points = points[: int(np.searchsorted(points, next_hour)) + 1]
+            pieces.append(points)
+            at = float(points[-1])
+        instants = np.concatenate(pieces)
+        return np.asarray(instants[instants < end].astype(np.int64))
+
+
+def _uncut(law: Law) -> Law:
+    """Return a law without the end that keeps its mean finite."""
+    return law.model_copy(update={"maximum": 1e300, "below_maximum": 1.0}) if isinstance(law, FamilyLaw) else law
 
 
 class _Gaps:

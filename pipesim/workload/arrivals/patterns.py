@@ -35,8 +35,8 @@ class Patterns(Part):
     def place(self, rng: np.random.Generator, cell: Instants, counts: Counts, scale: float, resolution_us: int) -> Instants:
         """Return instants, in no order.
 
-        Each eighth has the pattern of one of the log with about `counts / scale` submissions, of which as many are kept at random
-        as it needs. Where it needs more, the pattern is stretched to them.
+        Each eighth has the pattern of one of the log with about `counts / scale` submissions, of which as many are kept at
+        random as it needs. Where it needs more, the pattern is stretched to them.
 
         Args:
             rng: The generator.

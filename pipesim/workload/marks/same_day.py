@@ -13,7 +13,7 @@ from pipesim.workload.marks.source_runs import BLOCK, SourceRuns
 from pipesim.workload.part import Part
 
 #: By how many runs a block may begin before or after its place.
-_AWAY = 10
+_AWAY = 5
 _NEAREST = 6
 
 
