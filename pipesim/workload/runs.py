@@ -78,7 +78,8 @@ def draw_runs(
         known = source[run] >= 0
         rows = lent.tasks(np.diff(offsets))[source[run[known]]] + place[known]
         demand[known], work[known] = np.asarray(lent.demand)[rows], np.asarray(lent.work)[rows]
-    tasks = draw_tasks(model, kind, runs["tenant"][run], demand, scores_near(work, rng), seed)
+    tenants, tenant = _numbered(runs["tenant"])
+    tasks = draw_tasks(model, kind, tenant[run], tenants, demand, scores_near(work, rng), seed)
     attempts = draw_attempts(model, tasks, seed)
     run_ids = runs["run_id"]
     status = _run_status(attempts, run, runs.height)
@@ -97,6 +98,14 @@ def draw_runs(
         reads = np.array([k.reads_asset for k in model.kinds])
         frames |= draw_assets(model.assets, reads, kind, task_ids, tasks.data, attempts, seed)
     return frames
+
+
+def _numbered(names: pl.Series) -> tuple[list[str | None], Indices]:
+    """Return the distinct names in order, and the position of each among them."""
+    known = names.unique().sort().alias("name")
+    numbers = known.to_frame().with_row_index()
+    places = names.alias("name").to_frame().join(numbers, on="name", how="left", nulls_equal=True, maintain_order="left")
+    return known.to_list(), places["index"].to_numpy().astype(np.int64)
 
 
 def _run_status(attempts: pl.DataFrame, run: Indices, count: int) -> pl.Series:

@@ -36,23 +36,30 @@ class Tasks:
     data: Floats
 
 
-def draw_tasks(model: WorkloadModel, kind: Indices, tenant: pl.Series, demand: Indices, work: Floats, seed: int) -> Tasks:
+def draw_tasks(
+    model: WorkloadModel,
+    kind: Indices,
+    tenant: Indices,
+    tenants: list[str | None],
+    demand: Indices,
+    work: Floats,
+    seed: int,
+) -> Tasks:
     """Return tasks of given work, with what they ask for and how much data they read.
 
     Args:
         model: The workload model.
         kind: [n] For each task to draw, its kind (index into the model's).
-        tenant: [n] The tenant of its run.
+        tenant: [n] The tenant of its run, a position among `tenants`.
+        tenants: The tenants.
         demand: [n] The row of its kind's demands, -1 where it is to be drawn.
         work: [n] Normal score of its natural duration in its cell.
         seed: Root seed.
     """
-    tenants = tenant.unique().sort()
-    column = tenant.rank("dense").fill_null(0).to_numpy().astype(np.int64) - (0 if tenant.null_count() else 1)
     begins = np.cumsum([0, *(len(k.demands.tasks) for k in model.kinds)])[:-1]
-    drawn = _draw_demands(model.kinds, kind, column, tenants.to_list(), stream(seed, "demands").random(len(kind)))
+    drawn = _draw_demands(model.kinds, kind, tenant, tenants, stream(seed, "demands").random(len(kind)))
     entry = begins[kind] + np.where(demand >= 0, demand, drawn)
-    cell = cell_index(model.durations, model.kinds, tenants.to_list())[entry, column]
+    cell = cell_index(model.durations, model.kinds, tenants)[entry, tenant]
     together = np.array([k.correlation[0] for k in model.kinds])[kind]
     data = together * work + np.sqrt(1 - together**2) * stream(seed, "data").standard_normal(len(kind))
     return Tasks(kind, entry, cell, work, data)
@@ -174,14 +181,13 @@ def _draw_quantities(
     held = [o.held for k in model.kinds for o in k.outcomes]
     ends_early = np.array([law is not None for law in held])[outcome]
     kind = tasks.kind[task]
-    score = tasks.work[task]
+    score, data = tasks.work[task], tasks.data[task]
     by_data = np.full(len(kind), np.nan)
     read, written = np.full(len(kind), np.nan), np.full(len(kind), np.nan)
     for i, rows in _groups(kind, len(model.kinds)):
         k = model.kinds[i]
         rng = stream(seed, "durations", k.name)
         early = rows[ends_early[rows]]
-        data = tasks.data[task]
         score[early] = conditional(k.correlation[0], data[early], rng.standard_normal(len(early)))
         data_time = k.data_time.law if k.data_time else None
         if k.read.law is None and k.written.law is None and data_time is None:
