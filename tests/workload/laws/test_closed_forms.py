@@ -55,3 +55,12 @@ def test_unknown_families_are_refused() -> None:
     for function in (family_cdf, family_quantile):
         with pytest.raises(ValueError, match="'levy' with 1 shapes"):
             function("levy", np.array([0.5]), (1.0,))
+
+
+@pytest.mark.parametrize("shape", [0.05, 0.5, 3.0, 80.0])
+def test_many_gamma_draws_are_those_of_the_iteration(shape: float) -> None:
+    u = np.random.default_rng(1).random(40_000)
+    for family, shapes in (("gamma", (shape,)), ("gengamma", (shape, -1.5))):
+        many = family_quantile(family, u, shapes)
+        few = np.concatenate([family_quantile(family, part, shapes) for part in np.array_split(u, 10)])
+        assert many == pytest.approx(few, rel=5e-4)
