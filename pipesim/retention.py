@@ -24,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipesim.analytics import trace_manifests
 from pipesim.errors import WorkError
-from pipesim.lake import Lake
+from pipesim.lake import CURRENT, Lake
 
 #: What one synthetic workload is drawn from: the model, and the days, scale and seed of the draw.
 Work = tuple[str, float, float, int]
@@ -141,7 +141,7 @@ def _traces(lake: Lake) -> list[_Item]:
 
 
 def _models(lake: Lake) -> list[_Item]:
-    return [_item(file.stem, [file]) for file in sorted(lake.models.glob("*.json")) if file.name != "current.json"]
+    return [_item(file.stem, [file]) for file in sorted(lake.models.glob("*.json")) if file.name != CURRENT]
 
 
 def _unused(items: Sequence[_Item], current: str | None, used: set[str], keep: int, settled: float) -> list[_Item]:

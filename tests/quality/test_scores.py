@@ -18,6 +18,7 @@ from pipesim.quality.jobs import excerpt
 from pipesim.quality.scores import one_floor, one_seed
 from pipesim.quality.storing import quality_folder
 from pipesim.quality.stretch import real_stretch
+from pipesim.quality_schema import QUALITY_TABLES
 from pipesim.trace import Trace
 from pipesim.verbs import quality as judge
 from pipesim.workload import FitConfig, WorkloadModel, fit
@@ -111,7 +112,10 @@ def test_the_verb_stores_the_same_bytes_every_time(home: Lake, model: WorkloadMo
     again = judge(home, config)
     assert {path.name: file_hash(path) for path in folder.iterdir()} == first
     assert set(first) == {f"{name}.parquet" for name in again.tables()} | {"manifest.json"}
-    assert all(pl.read_parquet(folder / f"{name}.parquet").equals(table) for name, table in again.tables().items())
+    for name, table in again.tables().items():
+        stored = pl.read_parquet(folder / f"{name}.parquet")
+        assert stored.drop("position", strict=False).equals(table)
+        assert stored.schema == QUALITY_TABLES[name].polars_schema, "the declaration leaves out nothing that is told"
     assert home.current(home.lake / "quality") == model.id
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["config"] == {"seeds": 1, "seed": 0}
