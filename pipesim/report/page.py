@@ -13,7 +13,7 @@ import polars as pl
 from markupsafe import Markup
 
 from pipesim import __version__
-from pipesim.analytics import trace_manifests
+from pipesim.analytics import input_manifests
 from pipesim.lake import Lake, safe_name
 from pipesim.report.data import ReportData, open_data
 from pipesim.report.figure import MISSING, Figure, Note
@@ -77,7 +77,7 @@ def write_report(lake: Lake, name: str = "report", *, stored: bool = False) -> P
     target = lake.reports / f"{safe_name(name, 'report')}.html"
     with open_data(lake, stored=stored) as data:
         page = render(data, lake)
-    manifest = {"kind": "report", "name": name, "inputs": trace_manifests(lake), "pipesim": __version__}
+    manifest = {"kind": "report", "name": name, "inputs": input_manifests(lake), "pipesim": __version__}
     with lake.transaction() as tx:
         tx.stage(target).write_text(page, encoding="utf-8", newline="\n")
         tx.write_json(manifest, target.with_suffix(".json"))
