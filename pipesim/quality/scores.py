@@ -151,7 +151,7 @@ def _rows(metric: Metric, ask: Callable[[Metric], Parts]) -> list[Row]:
 
 def _baseline(trace: Trace, model: WorkloadModel) -> WorkloadModel:
     window, seed = model.provenance.window, model.provenance.seed
-    return fit(trace, FitConfig(arrivals="hour-of-week", marks="independent", window=window, seed=seed))
+    return fit(trace, FitConfig(arrivals="hour-of-week", marks="independent", window=window, seed=seed), durations_of=model)
 
 
 def _seen_by(model: WorkloadModel, trace: Trace) -> Trace:
