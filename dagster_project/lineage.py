@@ -41,7 +41,9 @@ def column_lineage(query: Query) -> dg.TableColumnLineage:
             for leaf in root.walk()
             if isinstance(leaf.source, exp.Table)
         }
-        made[column] = [dg.TableColumnDep(table_key(schema, table), name) for schema, table, name in sorted(leaves)]
+        # One asset may fill several of the tables, and they have columns of the same name.
+        read = dict.fromkeys((table_key(schema, table), name) for schema, table, name in sorted(leaves))
+        made[column] = [dg.TableColumnDep(key, name) for key, name in read]
     return dg.TableColumnLineage(made)
 
 

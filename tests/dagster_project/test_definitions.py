@@ -14,6 +14,8 @@ import dagster as dg
 import pytest
 
 from dagster_project.definitions import defs
+from dagster_project.lineage import column_lineage
+from pipesim.analytics import queries
 from pipesim.schema import TRACE_TABLES
 from pipesim.shipped import shipped
 
@@ -100,6 +102,13 @@ def test_a_table_depends_on_what_its_sql_reads(file: Path) -> None:
     assert _graph()[f"analytics/{file.stem}"] == {
         "synthetic_quality" if schema == "quality" else f"{schema}/{table}" for schema, table in read
     }
+
+
+def test_a_column_of_several_tables_that_one_asset_fills_is_named_once() -> None:
+    (curves,) = (query for query in queries() if query.name == "quality_curves")
+    deps = column_lineage(curves).deps_by_column
+    assert deps["model"] == [dg.TableColumnDep(dg.AssetKey("synthetic_quality"), "model")]
+    assert {dep.column_name for dep in deps["x"]} == {"share", "window_s", "lag_h", "hour_of_week"}
 
 
 def test_every_asset_says_what_it_is() -> None:
