@@ -6,6 +6,7 @@ import dagster as dg
 
 from pipesim.analytics import Query, queries
 from pipesim.catalog import IDENTITY
+from pipesim.quality_schema import JUDGED, QUALITY_TABLES
 from pipesim.schema import TRACE_TABLES
 
 #: The assets that fill the schemas which have no asset for each of their tables.
@@ -14,6 +15,7 @@ _FILLED_BY = {
     "quarantine": "observed",
     "synthetic": "synthetic_trace",
     "simulated": "simulated_runs",
+    "quality": "synthetic_quality",
 }
 
 
@@ -39,7 +41,9 @@ def column_lineage(query: Query) -> dg.TableColumnLineage:
             for leaf in root.walk()
             if isinstance(leaf.source, exp.Table)
         }
-        made[column] = [dg.TableColumnDep(table_key(schema, table), name) for schema, table, name in sorted(leaves)]
+        # One asset may fill several of the tables, and they have columns of the same name.
+        read = dict.fromkeys((table_key(schema, table), name) for schema, table, name in sorted(leaves))
+        made[column] = [dg.TableColumnDep(key, name) for key, name in read]
     return dg.TableColumnLineage(made)
 
 
@@ -49,4 +53,9 @@ def _known_columns() -> dict[str, dict[str, dict[str, str]]]:
     traces = {
         name: {**IDENTITY, **{column.name: column.type.sql for column in table.columns}} for name, table in TRACE_TABLES.items()
     }
-    return {"traces": traces, "analytics": {q.name: dict.fromkeys((c.name for c in q.columns), "UNKNOWN") for q in queries()}}
+    quality = {name: {**JUDGED, **{c.name: c.type.sql for c in table.columns}} for name, table in QUALITY_TABLES.items()}
+    return {
+        "traces": traces,
+        "quality": quality,
+        "analytics": {q.name: dict.fromkeys((c.name for c in q.columns), "UNKNOWN") for q in queries()},
+    }

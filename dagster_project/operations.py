@@ -20,7 +20,7 @@ class Retention(Policy, dg.Config):
 
 @dg.op(out=dg.Out(dg.Nothing))
 def let_go(context: dg.OpExecutionContext, config: Retention, home: Home) -> None:
-    """Remove what `pipesim.retention` names: obsolete simulations, unused synthetic traces and models, stale reports."""
+    """Remove what `pipesim.retention` names: obsolete simulations, unused traces and models, stale reports."""
     lake = home.lake()
     good, broken = read_scenarios(lake)
     living = {scenario.name: scenario.replications for scenario in good}

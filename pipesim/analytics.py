@@ -198,7 +198,7 @@ def build(lake: Lake, folder: Path | None = None) -> dict[str, int]:
         WorkError: If a query is wrong; the lake is then as it was before.
     """
     rows = {}
-    inputs = trace_manifests(lake)
+    inputs = input_manifests(lake)
     with snapshot_views(lake) as con, lake.transaction() as tx:
         for query, frame in materialize(con, queries(folder)):
             _store(tx, lake, query, frame, inputs)
@@ -217,7 +217,7 @@ def build_one(lake: Lake, query: Query) -> int:
     """
     with snapshot_views(lake) as con, lake.transaction() as tx:
         frame = run_query(con, query)
-        _store(tx, lake, query, frame, trace_manifests(lake))
+        _store(tx, lake, query, frame, input_manifests(lake))
     return frame.height
 
 
@@ -238,12 +238,13 @@ def _store(tx: Transaction, lake: Lake, query: Query, frame: pl.DataFrame, input
     tx.write_json(manifest, target.with_suffix(".json"))
 
 
-def trace_manifests(lake: Lake) -> dict[str, str]:
-    """Return the hash of the manifest of every trace in the lake: each says what its trace was made from."""
+def input_manifests(lake: Lake) -> dict[str, str]:
+    """Return the hashes of the manifests of every trace in the lake and of the current quality, which say what each is of."""
     manifests = [
         *(lake.lake / "observed" / "manifests").glob("*.json"),
         *(lake.lake / "synthetic").glob("*/manifest.json"),
         *(lake.lake / "simulated" / "manifests").glob("*/*/manifest.json"),
+        *(lake.lake / "quality").glob(f"{lake.current(lake.lake / 'quality')}/manifest.json"),
     ]
     return {str(path.relative_to(lake.lake)): file_hash(path) for path in sorted(manifests)}
 

@@ -1,9 +1,9 @@
 """`warehouse.duckdb`: a catalogue of views over the lake's Parquet files, rebuilt aside and swapped in atomically.
 
 Schemas: `observed`, `synthetic`, `simulated` (one view a canonical table), `traces` (the three of them under one roof, told
-apart by `origin`, `trace` and `replication`), `quarantine` and `analytics`. The catalogue holds no rows; its views read a
-snapshot of the files, so a client that keeps it open goes on reading what it opened, and one that opens it again sees the
-newest.
+apart by `origin`, `trace` and `replication`), `quarantine`, `quality` (every model that was judged) and `analytics`. The
+catalogue holds no rows; its views read a snapshot of the files, so a client that keeps it open goes on reading what it opened,
+and one that opens it again sees the newest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 import duckdb
 
 from pipesim.errors import WorkError
-from pipesim.lake import Lake, connect, flush
+from pipesim.lake import Lake, connect, current, flush
+from pipesim.quality_schema import JUDGED, QUALITY_TABLES
 from pipesim.schema import QUARANTINE, TRACE_TABLES, Table, with_provenance
 from pipesim.snapshots import CATALOGUE, Published, pin, snapshot
 
@@ -81,7 +82,7 @@ def snapshot_views(lake: Lake, memory_limit: str | None = None) -> Iterator[duck
 
 def create_views(con: duckdb.DuckDBPyConnection, files: Path) -> None:
     """Create all schemas and views in the connection's current database, over a folder laid out as `lake/`."""
-    for schema in ("observed", "synthetic", "simulated", "traces", "quarantine", "analytics"):
+    for schema in ("observed", "synthetic", "simulated", "traces", "quarantine", "quality", "analytics"):
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
     for name, table in TRACE_TABLES.items():
         _create(con, f"observed.{name}", _observed(files, table), table)
@@ -94,6 +95,8 @@ def create_views(con: duckdb.DuckDBPyConnection, files: Path) -> None:
     folder = files / "quarantine"
     source = f"SELECT * FROM read_parquet({quote(f'{folder}/*.parquet')}, union_by_name = true)"
     _create(con, "quarantine.quarantine", source if any(folder.glob("*.parquet")) else QUARANTINE.empty_select(), QUARANTINE)
+    for name, table in QUALITY_TABLES.items():
+        _create(con, f"quality.{name}", _quality(files / "quality", table), table)
     for file in sorted((files / "analytics").glob("*.parquet")):
         _create(con, f'analytics."{file.stem}"', f"SELECT * FROM read_parquet({quote(str(file))})", None)
 
@@ -131,6 +134,17 @@ def _simulated(files: Path, table: Table) -> str:
     if not any(folder.glob("*/*/*.parquet")):
         return table.empty_select({"scenario": "VARCHAR", "replication": "BIGINT"})
     return f"SELECT scenario, replication, {_columns(table)} FROM {_partitions(folder)}"
+
+
+def _quality(folder: Path, table: Table) -> str:
+    if not any(folder.glob(f"*/{table.name}.parquet")):
+        return table.empty_select(JUDGED)
+    wanted = quote(f"{folder}/*/{table.name}.parquet")
+    model = "parse_path(filename)[-2]"
+    return (
+        f"SELECT {model} AS model, {model} = {quote(current(folder) or '')} AS is_current, {_columns(table)} "
+        f"FROM read_parquet({wanted}, union_by_name = true, filename = true)"
+    )
 
 
 def _partitions(folder: Path) -> str:

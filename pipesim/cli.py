@@ -150,12 +150,15 @@ def quality(
     debug: Debug = False,
 ) -> None:
     """Measure how like the observed trace the traces of the current model are, beside noise floor, baseline and goal."""
+    from pipesim.catalog import publish
     from pipesim.quality import QualityConfig
     from pipesim.verbs import quality as judge
 
     config = _config(QualityConfig, {"seeds": seeds, "seed": seed})
+    lake = Lake(home)
     with _bar("comparing traces") as progress:
-        found = judge(Lake(home), config, progress)
+        found = judge(lake, config, progress)
+        publish(lake)
     _print(found.as_dict(), as_json, quality_table(found))
 
 

@@ -33,6 +33,8 @@ from pipesim.upgrade import COLUMNS, outdated, write_upgraded
 _LOCK_TIMEOUT_S = {"commit": 120.0, "publish": 600.0, "ingest": 3600.0}
 #: With less than this on the disk, that is the cause of whatever could not be written.
 _NO_ROOM_BYTES = 1 << 16
+#: In a folder of artifacts, the file that names the current one.
+CURRENT = "current.json"
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -348,7 +350,7 @@ class Lake:
             for table in trace:
                 tx.write_frame(trace[table], folder / f"{table}.parquet")
             tx.write_json({**manifest, "pipesim": __version__}, folder / "manifest.json")
-            tx.write_json({"current": trace.name}, folder.parent / "current.json")
+            tx.write_json({"current": trace.name}, folder.parent / CURRENT)
 
     def load_synthetic(self, name: str) -> Trace:
         """Return a stored synthetic trace.
@@ -408,9 +410,14 @@ class Lake:
                 folder.rmdir()
 
     def current(self, folder: Path) -> str | None:
-        """Return the name of the current artifact in `models` or `lake/synthetic`, or None before the first."""
-        pointer = folder / "current.json"
-        return str(json.loads(pointer.read_text(encoding="utf-8"))["current"]) if pointer.is_file() else None
+        """Return the name of the current artifact in `models`, `lake/synthetic` or `lake/quality`, or None before the first."""
+        return current(folder)
+
+
+def current(folder: Path) -> str | None:
+    """Return the name of the current artifact in a folder laid out as those of a lake, or None before the first."""
+    pointer = folder / CURRENT
+    return str(json.loads(pointer.read_text(encoding="utf-8"))["current"]) if pointer.is_file() else None
 
 
 def connect(memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:

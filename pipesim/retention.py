@@ -6,7 +6,8 @@ nothing that was written within the last day does, as a run under way may be abo
 - A stored replication goes `days` after it was written if its scenario is gone, or has fewer replications now.
 - A synthetic trace goes if it is not current, not among the `keep` newest, and no simulation that stays ran the same work.
 - A workload model likewise, and if no trace that stays was drawn from it either.
-- A report goes `days` after it was written if the traces it shows are not those of the lake any more. The report that the
+- The quality of a model goes with the model, or after it, unless it is the one that the tables show.
+- A report goes `days` after it was written if what it shows is not what the lake holds any more. The report that the
   pipeline renews in place, `report`, stays.
 """
 
@@ -22,9 +23,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipesim.analytics import trace_manifests
+from pipesim.analytics import input_manifests
 from pipesim.errors import WorkError
-from pipesim.lake import Lake
+from pipesim.lake import CURRENT, Lake
 
 #: What one synthetic workload is drawn from: the model, and the days, scale and seed of the draw.
 Work = tuple[str, float, float, int]
@@ -82,18 +83,23 @@ def plan(lake: Lake, living: Mapping[str, int], policy: Policy, now: datetime) -
     manifests = [file for item in simulations if item.name not in going for file in item.files if file.name == "manifest.json"]
     ran = set(filter(None, map(_work_of_simulation, manifests)))
 
-    traces = _traces(lake)
+    traces = _folders(lake.lake / "synthetic")
     drawn = {item.name: _work_of_trace(item) for item in traces}
     wanted = {name for name, work in drawn.items() if work in ran}
     unused = _unused(traces, lake.current(lake.lake / "synthetic"), wanted, policy.keep, settled)
     left = set(drawn) - {item.name for item in unused}
 
     used = {work[0] for work in ran} | {work[0] for name, work in drawn.items() if name in left}
-    models = _unused(_models(lake), lake.current(lake.models), used, policy.keep, settled)
+    models = _models(lake)
+    idle = _unused(models, lake.current(lake.models), used, policy.keep, settled)
+    kept = {item.name for item in models} - {item.name for item in idle}
+    judgements = _folders(lake.lake / "quality")
+    orphaned = _unused(judgements, lake.current(lake.lake / "quality"), kept, 0, settled)
     return [
         *gone,
         *(item.removal("synthetic trace", "not current, and no stored simulation ran it") for item in unused),
-        *(item.removal("model", "not current, and nothing stored was made from it") for item in models),
+        *(item.removal("model", "not current, and nothing stored was made from it") for item in idle),
+        *(item.removal("quality", "its model is gone, and another was judged since") for item in orphaned),
         *_stale_reports(lake, obsolete),
     ]
 
@@ -135,13 +141,13 @@ def _obsolete_simulations(items: Sequence[_Item], living: Mapping[str, int], obs
     return removals
 
 
-def _traces(lake: Lake) -> list[_Item]:
-    folders = [path for path in (lake.lake / "synthetic").glob("*") if path.is_dir()]
+def _folders(parent: Path) -> list[_Item]:
+    folders = [path for path in parent.glob("*") if path.is_dir()]
     return [_item(folder.name, files) for folder in sorted(folders) if (files := list(folder.iterdir()))]
 
 
 def _models(lake: Lake) -> list[_Item]:
-    return [_item(file.stem, [file]) for file in sorted(lake.models.glob("*.json")) if file.name != "current.json"]
+    return [_item(file.stem, [file]) for file in sorted(lake.models.glob("*.json")) if file.name != CURRENT]
 
 
 def _unused(items: Sequence[_Item], current: str | None, used: set[str], keep: int, settled: float) -> list[_Item]:
@@ -154,9 +160,9 @@ def _stale_reports(lake: Lake, obsolete: float) -> Iterator[Removal]:
     for manifest in sorted(lake.reports.glob("*.json")):
         item = _item(manifest.stem, [file for file in (manifest, manifest.with_suffix(".html")) if file.is_file()])
         if item.name != "report" and item.written < obsolete:
-            inputs = trace_manifests(lake) if inputs is None else inputs
+            inputs = input_manifests(lake) if inputs is None else inputs
             if _read(manifest).get("inputs") != inputs:
-                yield item.removal("report", "the lake holds other traces now")
+                yield item.removal("report", "the lake holds something else now")
 
 
 def _work_of_simulation(manifest: Path) -> Work | None:
@@ -191,7 +197,7 @@ def _item(name: str, files: Sequence[Path]) -> _Item:
 
 def _remove_empty_folders(lake: Lake) -> None:
     """Remove the folders that removals leave, and those that an interrupted earlier one left."""
-    for pattern in ("simulated/*/*/replication=*", "simulated/*/scenario=*", "synthetic/*"):
+    for pattern in ("simulated/*/*/replication=*", "simulated/*/scenario=*", "synthetic/*", "quality/*"):
         for folder in list(lake.lake.glob(pattern)):
             with suppress(OSError):  # it is no folder, or not empty
                 folder.rmdir()

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipesim.lake import Lake, Transaction
+from pipesim.lake import CURRENT, Lake, Transaction
 
 #: The catalogue's name inside a published snapshot.
 CATALOGUE = "catalogue.duckdb"
@@ -43,11 +43,14 @@ def snapshot(lake: Lake) -> Iterator[Path]:
 
 
 def pin(lake: Lake, files: Path) -> None:
-    """Give every Parquet file of the lake, as of one moment between two commits, a second name under a new folder."""
+    """Give every Parquet file of the lake, and what says which artifact is current, a second name under a new folder.
+
+    All are as of one moment between two commits.
+    """
     with lake.lock():
         files.mkdir(parents=True)
         for folder, _, names in os.walk(lake.lake):
-            wanted = [name for name in names if name.endswith(".parquet")]
+            wanted = [name for name in names if name.endswith(".parquet") or name == CURRENT]
             source, target = Path(folder), files / Path(folder).relative_to(lake.lake)
             if wanted:
                 target.mkdir(parents=True, exist_ok=True)

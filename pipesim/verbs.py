@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipesim.errors import RequestError
 from pipesim.ingest import IngestReport, find_source, ingest
-from pipesim.lake import Lake, file_hash
+from pipesim.lake import CURRENT, Lake, file_hash
 from pipesim.trace import Trace
 from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, synthesize
 
@@ -72,7 +72,7 @@ def fit_workload(lake: Lake, config: FitConfig) -> Fitted:
         model = fit(lake.load_observed(), config)
     with lake.transaction() as tx:
         tx.stage(lake.models / f"{model.id}.json").write_text(model.to_json(), encoding="utf-8")
-        tx.write_json({"current": model.id}, lake.models / "current.json")
+        tx.write_json({"current": model.id}, lake.models / CURRENT)
     return Fitted(model.id, model.provenance.task_runs, len(model.durations), round(time.perf_counter() - begun, 3))
 
 

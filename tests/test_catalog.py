@@ -13,8 +13,11 @@ import pytest
 from pipesim import analytics
 from pipesim.catalog import publish, snapshot_views
 from pipesim.lake import Lake
+from pipesim.quality.storing import save_quality
+from pipesim.quality_schema import QUALITY_TABLES
 from pipesim.schema import TRACE_TABLES
 from pipesim.trace import Trace
+from tests.sql.judged import judged
 from tests.test_trace import ROW
 
 TRACE = {"task_runs": pl.DataFrame([ROW])}
@@ -31,6 +34,8 @@ def test_every_table_is_there_before_any_row_is(lake: Lake) -> None:
             for table in TRACE_TABLES:
                 assert con.sql(f"SELECT count(*) FROM {schema}.{table}").fetchall() == [(0,)]
         assert con.sql("SELECT count(*) FROM quarantine.quarantine").fetchall() == [(0,)]
+        for table in QUALITY_TABLES:
+            assert con.sql(f"SELECT count(*) FROM quality.{table}").fetchall() == [(0,)]
 
 
 def test_all_origins_stand_under_one_roof(lake: Lake) -> None:
@@ -38,6 +43,17 @@ def test_all_origins_stand_under_one_roof(lake: Lake) -> None:
     with snapshot_views(lake) as con:
         rows = con.sql("SELECT origin, trace, replication, run_id FROM traces.task_runs ORDER BY ALL").fetchall()
     assert rows == [("simulated", "what-if", 3, "r"), ("synthetic", "s1", 0, "r")]
+
+
+def test_the_model_that_was_judged_last_is_current_in_each_snapshot(lake: Lake) -> None:
+    question = "SELECT DISTINCT model, is_current FROM quality.cells ORDER BY model"
+    for model in ("m-new", "m-old"):
+        save_quality(lake, judged(model), {})
+    with snapshot_views(lake) as con, duckdb.connect(str(publish(lake)), read_only=True) as client:
+        save_quality(lake, judged("m-new"), {})
+        assert con.sql(question).fetchall() == client.sql(question).fetchall() == [("m-new", False), ("m-old", True)]
+    with snapshot_views(lake) as con:
+        assert con.sql(question).fetchall() == [("m-new", True), ("m-old", False)]
 
 
 def test_the_documentation_stands_in_the_catalogue(lake: Lake) -> None:

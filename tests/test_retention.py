@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,11 +16,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipesim.analytics import trace_manifests
+from pipesim.analytics import input_manifests
+from pipesim.catalog import snapshot_views
 from pipesim.errors import WorkError
 from pipesim.lake import Lake
+from pipesim.quality.storing import quality_folder, save_quality
 from pipesim.retention import Policy, Removal, plan, prune
 from pipesim.trace import Trace
+from tests.sql.judged import judged as judgement
 from tests.test_trace import ROW
 
 NOW = datetime(2026, 6, 1)
@@ -54,10 +58,15 @@ def _synthesize(lake: Lake, name: str, model: str, seed: int = 1, days: float = 
     _age(days, lake.synthetic_folder(name))
 
 
+def _judge(lake: Lake, model: str, days: float = 60) -> None:
+    save_quality(lake, replace(judgement("m-new"), model=model), {})
+    _age(days, quality_folder(lake, model))
+
+
 def _report(lake: Lake, name: str) -> None:
     with lake.transaction() as tx:
         tx.stage(lake.reports / f"{name}.html").write_text(name)
-        tx.write_json({"inputs": trace_manifests(lake)}, lake.reports / f"{name}.json")
+        tx.write_json({"inputs": input_manifests(lake)}, lake.reports / f"{name}.json")
 
 
 def _names(removals: list[Removal]) -> list[tuple[str, str]]:
@@ -105,6 +114,30 @@ def test_the_newest_models_stay_and_whatever_is_younger_than_a_day(lake: Lake) -
     assert "m-new" not in {name for _, name in _names(plan(lake, {}, Policy(keep=0), NOW))}
 
 
+def test_a_quality_goes_with_its_model_unless_it_is_current(lake: Lake) -> None:
+    for model in ("m-traced", "m-unused", "m-current"):
+        _fit(lake, model)
+    _synthesize(lake, "t", "m-traced")
+    for model, days in [("m-traced", 60), ("m-unused", 60), ("m-gone", 60), ("m-gone-today", 0.5), ("m-judged-last", 60)]:
+        _judge(lake, model, days)
+    going = prune(lake, {}, POLICY, NOW)
+    assert _names(going) == [("model", "m-unused"), ("quality", "m-gone"), ("quality", "m-unused")]
+    left = [path.name for path in (lake.lake / "quality").iterdir() if path.is_dir()]
+    assert sorted(left) == ["m-gone-today", "m-judged-last", "m-traced"]
+    with snapshot_views(lake) as con:
+        assert con.sql("SELECT DISTINCT model FROM quality.scores WHERE is_current").fetchall() == [("m-judged-last",)]
+
+
+def test_a_report_is_stale_once_another_model_was_judged(lake: Lake) -> None:
+    _judge(lake, "m-old")
+    _report(lake, "before")
+    _judge(lake, "m-new")
+    _report(lake, "after")
+    _age(60, lake.reports)
+    assert _names(prune(lake, {}, POLICY, NOW)) == [("quality", "m-old"), ("report", "before")]
+    assert _names(prune(lake, {}, POLICY, NOW)) == []
+
+
 def test_reports_go_when_they_are_old_and_show_what_is_no_longer_there(lake: Lake) -> None:
     _simulate(lake, "as-is", 0)
     for name in ("report", "stale", "young"):
@@ -141,6 +174,7 @@ names = st.sampled_from("abc")
     simulated=st.lists(st.tuples(names, st.integers(0, 2), st.none() | names, ages), max_size=5),
     fitted=st.lists(st.tuples(names, ages), max_size=3),
     drawn=st.lists(st.tuples(names, names, st.integers(0, 1), ages), max_size=4),
+    judged=st.lists(st.tuples(names, ages), max_size=3),
     living=st.dictionaries(names, st.integers(1, 3)),
     policy=st.builds(Policy, days=st.sampled_from([1, 30, 365]), keep=st.integers(0, 2)),
 )
@@ -148,6 +182,7 @@ def test_whatever_the_state_nothing_observed_and_nothing_current_goes(
     simulated: list[tuple[str, int, str | None, float]],
     fitted: list[tuple[str, float]],
     drawn: list[tuple[str, str, int, float]],
+    judged: list[tuple[str, float]],
     living: dict[str, int],
     policy: Policy,
 ) -> None:
@@ -163,11 +198,14 @@ def test_whatever_the_state_nothing_observed_and_nothing_current_goes(
             _fit(lake, model, days)
         for name, model, seed, days in drawn:
             _synthesize(lake, name, model, seed, days)
+        for model, days in judged:
+            _judge(lake, model, days)
         _age(4000, *((lake.lake / kept) for kept in ("observed", "quarantine", "analytics")))
         before = _files(lake)
         current = {
             lake.models / f"{lake.current(lake.models)}.json",
             *(lake.synthetic_folder(drawn[-1][0]).iterdir() if drawn else ()),
+            *(quality_folder(lake, judged[-1][0]).iterdir() if judged else ()),
         }
 
         going = prune(lake, living, policy, NOW)
@@ -176,7 +214,7 @@ def test_whatever_the_state_nothing_observed_and_nothing_current_goes(
         assert gone <= before
         assert not gone & current
         assert {file.relative_to(lake.root).parts[:2] for file in gone} <= {
-            ("lake", "simulated"), ("lake", "synthetic"), *(("models", file.name) for file in gone),
+            ("lake", "simulated"), ("lake", "synthetic"), ("lake", "quality"), *(("models", file.name) for file in gone),
         }  # fmt: skip
         assert not [file for file in gone if file.name == "current.json"]
         assert prune(lake, living, policy, NOW) == [], "what pruning leaves, pruning again leaves"

@@ -39,8 +39,10 @@ def fit_with_best_marks(trace: Trace, config: FitConfig) -> WorkloadModel:
         trace: The observed trace.
         config: How to fit, but for the marks.
     """
-    models = {kind: fit(trace, config.model_copy(update={"marks": kind})) for kind in _SIMPLEST_FIRST}
-    first = models[_DEFAULT]
+    first = fit(trace, config.model_copy(update={"marks": _DEFAULT}))
+    others = [kind for kind in _SIMPLEST_FIRST if kind != _DEFAULT]
+    models = {kind: fit(trace, config.model_copy(update={"marks": kind}), durations_of=first) for kind in others}
+    models = {kind: models.get(kind, first) for kind in _SIMPLEST_FIRST}
     real = excerpt(trace, real_stretch(first))
     try:
         errors = {kind: _errors(real, model) for kind, model in models.items()}

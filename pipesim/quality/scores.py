@@ -168,7 +168,8 @@ def _rows(metric: Metric, ask: Callable[[Metric], Parts]) -> list[Row]:
 def _baseline(trace: Trace, model: WorkloadModel) -> WorkloadModel:
     """Return the model of the PipeSim paper with its mean matched: renewals by the hour of the week, every run by itself."""
     window, seed = model.provenance.window, model.provenance.seed
-    simple = fit(trace, FitConfig(arrivals="hour-of-week", marks="independent", window=window, seed=seed))
+    config = FitConfig(arrivals="hour-of-week", marks="independent", window=window, seed=seed)
+    simple = fit(trace, config, durations_of=model)
     alone = simple.combinations.model_copy(update={"repeat": (0.0,) * len(simple.combinations.repeat)})
     return simple.model_copy(update={"combinations": alone})
 

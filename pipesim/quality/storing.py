@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pipesim import __version__
-from pipesim.lake import Lake, safe_name
+from pipesim.lake import CURRENT, Lake, safe_name
 from pipesim.quality.scores import Quality
+from pipesim.quality_schema import QUALITY_TABLES
 
 
 def quality_folder(lake: Lake, model: str) -> Path:
@@ -27,7 +28,9 @@ def save_quality(lake: Lake, found: Quality, manifest: Mapping[str, Any]) -> Non
     folder = quality_folder(lake, found.model)
     told = {"kind": "quality", "model": found.model, "baseline": found.baseline, "days": found.days, "pipesim": __version__}
     with lake.transaction() as tx:
-        for name, table in found.tables().items():
-            tx.write_frame(table, folder / f"{name}.parquet")
+        for name, rows in found.tables().items():
+            table = QUALITY_TABLES[name]
+            numbered = rows.with_row_index("position", 1) if "position" in table.by_name else rows
+            tx.write_frame(table.conform(numbered), folder / f"{name}.parquet")
         tx.write_json({**manifest, **told}, folder / "manifest.json")
-        tx.write_json({"current": found.model}, folder.parent / "current.json")
+        tx.write_json({"current": found.model}, folder.parent / CURRENT)

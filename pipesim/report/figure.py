@@ -60,6 +60,7 @@ class Figure:
         series: The traces that it shows.
         panels: Its charts.
         notes: What is missing in it.
+        beside: Whether few panels stand beside each other too, where there is room.
     """
 
     caption: Caption
@@ -67,11 +68,12 @@ class Figure:
     series: tuple[Series, ...]
     panels: tuple[Panel, ...]
     notes: tuple[Note, ...]
+    beside: bool = False
 
     @property
     def wide(self) -> bool:
         """Whether its panels stand one below the other: few enough for each to have the page's whole width."""
-        return len(self.panels) <= 3
+        return len(self.panels) <= 3 and not self.beside
 
 
 MISSING = {

@@ -10,6 +10,7 @@ from pipesim.report import marks
 from pipesim.report.aging import model_performance
 from pipesim.report.data import ReportData
 from pipesim.report.figure import Caption, Figure, Panel, assemble
+from pipesim.report.likeness import quality_bursts, quality_durations, quality_rhythm, quality_week
 from pipesim.report.retraining import retraining_frontier, work_waits
 
 #: No figure over time has more points than this in all its panels together.
@@ -222,6 +223,13 @@ RETRAINING: dict[str, Callable[[ReportData], Figure]] = {
     "model_performance": model_performance,
     "work_waits": work_waits,
 }
+#: Those that tell how like the log the synthetic traces are.
+LIKENESS: dict[str, Callable[[ReportData], Figure]] = {
+    "quality_durations": quality_durations,
+    "quality_bursts": quality_bursts,
+    "quality_rhythm": quality_rhythm,
+    "quality_week": quality_week,
+}
 #: Those that compare the traces.
 COMPARISON: dict[str, Callable[[ReportData], Figure]] = {
     "arrivals": arrivals,
@@ -233,7 +241,7 @@ COMPARISON: dict[str, Callable[[ReportData], Figure]] = {
     "utilization": utilization,
     "queue": queue,
 }
-FIGURES = {**RETRAINING, **COMPARISON}
+FIGURES = {**RETRAINING, **LIKENESS, **COMPARISON}
 
 
 def _over_time(data: ReportData, table: str, size: int, given: str, values: str) -> pl.DataFrame:

@@ -32,7 +32,8 @@ PICK = "pick"
 #: What has a mark of its own on a step line: a version that goes live, a retraining that is triggered.
 EVENTS = ("version live", "retraining triggered")
 
-_HEIGHT = 210
+#: The height of a coordinate system in pixels.
+HEIGHT = 210
 _TIMES_S = (
     0.1, 0.3, 1, 3, 10, 30, 60, 180, 600, 1_800, 3_600, 3 * 3_600, 12 * 3_600,
     86_400, 3 * 86_400, 10 * 86_400, 30 * 86_400, 100 * 86_400, 365 * 86_400, 3_650 * 86_400,
@@ -42,7 +43,8 @@ _TIME_LABEL = (
     "datum.value < 86400 ? datum.value / 3600 + ' h' : datum.value < 31536000 ? datum.value / 86400 + ' d' : "
     "datum.value / 31536000 + ' y'"
 )
-_SHORTEST_S = 0.1
+#: Durations under this are drawn here on a logarithmic axis.
+SHORTEST_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,10 @@ def quantile_curves(rows: pl.DataFrame, series: Sequence[Series], axes: Axes) ->
     """Return durations (logarithmic, vertical) over the share of tasks that does not exceed them."""
     import altair as alt
 
-    clipped = rows.with_columns(pl.col(axes.y).clip(lower_bound=_SHORTEST_S))
+    clipped = rows.with_columns(pl.col(axes.y).clip(lower_bound=SHORTEST_S))
     x = alt.X(field=axes.x, type="quantitative", title=axes.x_title, axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1]))
     scale = alt.Scale(type="log", nice=False)
-    y = alt.Y(field=axes.y, type="quantitative", title=axes.y_title, scale=scale, axis=_time_axis(clipped[axes.y]))
+    y = alt.Y(field=axes.y, type="quantitative", title=axes.y_title, scale=scale, axis=time_axis(clipped[axes.y]))
     return _curves(clipped, series, x, y)
 
 
@@ -98,7 +100,7 @@ def cumulative(rows: pl.DataFrame, series: Sequence[Series], axes: Axes) -> alt.
         type="quantitative",
         title=axes.x_title,
         scale=alt.Scale(type="symlog", constant=1, nice=False),
-        axis=_time_axis(rows[axes.x], zero=True),
+        axis=time_axis(rows[axes.x], zero=True),
     )
     return _curves(kept, series, x, _upright(rows, axes, domain=[least, 1]))
 
@@ -108,7 +110,7 @@ def shares(rows: pl.DataFrame, series: Sequence[Series], value: str, category: s
     import altair as alt
 
     order = rows[category].unique(maintain_order=True).to_list()
-    shown = _present(rows, series)
+    shown = present(rows, series)
     chart: alt.Chart = (
         alt.Chart(values_of(rows), width="container", height=alt.Step(14))
         .mark_bar()
@@ -116,9 +118,9 @@ def shares(rows: pl.DataFrame, series: Sequence[Series], value: str, category: s
             x=alt.X(field=value, type="quantitative", title="share of the tasks", axis=alt.Axis(format="%", tickCount=6)),
             y=alt.Y(field=category, type="nominal", title=None, sort=order, axis=alt.Axis(labelLimit=140)),
             yOffset=alt.YOffset(field="series", type="nominal", sort=[one.label for one in shown]),
-            color=_colour(shown),
-            opacity=_opacity(),
-            tooltip=_tooltip(rows),
+            color=colour(shown),
+            opacity=opacity(),
+            tooltip=tooltip(rows),
         )
     )
     return chart.add_params(alt.param(name=PICK, value=""))
@@ -136,7 +138,7 @@ def steps(rows: pl.DataFrame, series: Sequence[Series], axes: Axes, level: float
     """
     import altair as alt
 
-    shown = _present(rows, series)
+    shown = present(rows, series)
     base = alt.Chart().encode(
         x=alt.X(
             field=axes.x,
@@ -148,7 +150,7 @@ def steps(rows: pl.DataFrame, series: Sequence[Series], axes: Axes, level: float
         y=alt.Y(field=axes.y, type="quantitative", title=axes.y_title, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5)),
     )
     # The legend is that of the lines alone, which shows their dashes.
-    drawn = base.encode(opacity=_opacity())
+    drawn = base.encode(opacity=opacity())
     marked = drawn.encode(color=_each(shown, [one.colour for one in shown]))
     live, triggered = EVENTS
     line = drawn.transform_filter(f"datum.event !== '{triggered}'").mark_line(
@@ -158,13 +160,13 @@ def steps(rows: pl.DataFrame, series: Sequence[Series], axes: Axes, level: float
     diamonds = marked.transform_filter(f"datum.event === '{triggered}'").mark_point(
         shape="diamond", size=44, fill="#fff", strokeWidth=1.4
     )
-    touched = base.mark_point(opacity=0, size=60).encode(tooltip=_tooltip(rows))
-    layers: list[alt.Chart] = [line.encode(color=_colour(shown), strokeDash=_dashes(shown)), dots, diamonds, touched]
+    touched = base.mark_point(opacity=0, size=60).encode(tooltip=tooltip(rows))
+    layers: list[alt.Chart] = [line.encode(color=colour(shown), strokeDash=dashes(shown)), dots, diamonds, touched]
     if level is not None:
         rule = alt.Chart(alt.InlineData(values=[{axes.y: level}])).encode(y=alt.Y(field=axes.y, type="quantitative"))
         word = rule.mark_text(text="objective", align="right", baseline="bottom", dy=-2, fontSize=10, color="#555")
         layers = [rule.mark_rule(color="#777", strokeDash=[2, 3]), word.encode(x=alt.value("width")), *layers]
-    chart = alt.LayerChart(data=values_of(rows), layer=layers, width="container", height=_HEIGHT)
+    chart = alt.LayerChart(data=values_of(rows), layer=layers, width="container", height=HEIGHT)
     return chart.add_params(alt.param(name=PICK, value=""))
 
 
@@ -180,12 +182,12 @@ def ranges(rows: pl.DataFrame, series: Sequence[Series], category: str, ends: tu
     """
     import altair as alt
 
-    shown = _present(rows, series)
+    shown = present(rows, series)
     times = pl.concat([rows[end].drop_nulls() for end in ends])
     longest = max(float(times.max() or 0), 60)  # type: ignore[arg-type]
     scale = alt.Scale(type="symlog", constant=60, nice=False, domain=[0, 1.1 * longest])
     base = alt.Chart().encode(
-        x=alt.X(field=ends[0], type="quantitative", title=title, scale=scale, axis=_time_axis(times, zero=True, least=60)),
+        x=alt.X(field=ends[0], type="quantitative", title=title, scale=scale, axis=time_axis(times, zero=True, least=60)),
         y=alt.Y(
             field=category,
             type="nominal",
@@ -194,8 +196,8 @@ def ranges(rows: pl.DataFrame, series: Sequence[Series], category: str, ends: tu
             axis=alt.Axis(labelLimit=140, grid=True, tickBand="extent"),
         ),
         yOffset=alt.YOffset(field="series", type="nominal", sort=[one.label for one in shown]),
-        color=_colour(shown),
-        opacity=_opacity(),
+        color=colour(shown),
+        opacity=opacity(),
     )
     upper = alt.X(field=ends[1], type="quantitative")
     shapes = alt.Scale(domain=[one.label for one in shown], range=["circle", "square"])
@@ -203,9 +205,9 @@ def ranges(rows: pl.DataFrame, series: Sequence[Series], category: str, ends: tu
         data=values_of(rows),
         layer=[
             base.mark_rule(strokeWidth=1.4).encode(x2=ends[1], strokeDash=_each(shown, [list(one.dash) for one in shown])),
-            base.mark_tick(thickness=2, size=9).encode(x=upper, tooltip=_tooltip(rows)),
+            base.mark_tick(thickness=2, size=9).encode(x=upper, tooltip=tooltip(rows)),
             base.mark_point(filled=True, size=55).encode(
-                shape=alt.Shape(field="series", type="nominal", scale=shapes), tooltip=_tooltip(rows)
+                shape=alt.Shape(field="series", type="nominal", scale=shapes), tooltip=tooltip(rows)
             ),
         ],
         width="container",
@@ -217,14 +219,14 @@ def ranges(rows: pl.DataFrame, series: Sequence[Series], category: str, ends: tu
 def _curves(rows: pl.DataFrame, series: Sequence[Series], x: alt.X, y: alt.Y) -> alt.LayerChart:
     import altair as alt
 
-    shown = _present(rows, series)
+    shown = present(rows, series)
     base = alt.Chart().encode(x=x, y=y)
     drawn = base.mark_line(strokeWidth=1.6, strokeJoin="round").encode(
-        color=_colour(shown), strokeDash=_dashes(shown), opacity=_opacity()
+        color=colour(shown), strokeDash=dashes(shown), opacity=opacity()
     )
     # A line has one tooltip in all, so invisible points carry one each.
-    touched = base.mark_point(opacity=0, size=60).encode(tooltip=_tooltip(rows))
-    chart = alt.LayerChart(data=values_of(rows), layer=[drawn, touched], width="container", height=_HEIGHT)
+    touched = base.mark_point(opacity=0, size=60).encode(tooltip=tooltip(rows))
+    chart = alt.LayerChart(data=values_of(rows), layer=[drawn, touched], width="container", height=HEIGHT)
     return chart.add_params(alt.param(name=PICK, value=""))
 
 
@@ -244,7 +246,8 @@ def _days(values: pl.Series) -> alt.Axis:
     return alt.Axis(values=list(range(0, int(last) + 1, 7)), labelFlush=False) if 14 <= last <= 120 else alt.Axis()
 
 
-def _time_axis(values: pl.Series, *, zero: bool = False, least: float = 1) -> alt.Axis:
+def time_axis(values: pl.Series, *, zero: bool = False, least: float = 1) -> alt.Axis:
+    """Return an axis of seconds with ticks at round times; with `zero`, at zero and from `least` on."""
     import altair as alt
 
     first, most = float(values.min() or 0), float(values.max() or 0)  # type: ignore[arg-type]
@@ -254,19 +257,22 @@ def _time_axis(values: pl.Series, *, zero: bool = False, least: float = 1) -> al
     )
 
 
-def _present(rows: pl.DataFrame, series: Sequence[Series]) -> list[Series]:
+def present(rows: pl.DataFrame, series: Sequence[Series]) -> list[Series]:
+    """Return the series that have rows."""
     labels = set(rows["series"].unique().to_list())
     return [one for one in series if one.label in labels]
 
 
-def _colour(shown: Sequence[Series]) -> alt.Color:
+def colour(shown: Sequence[Series]) -> alt.Color:
+    """Return the colours of the series."""
     import altair as alt
 
     scale = alt.Scale(domain=[one.label for one in shown], range=[one.colour for one in shown])
     return alt.Color(field="series", type="nominal", scale=scale)
 
 
-def _dashes(shown: Sequence[Series]) -> alt.StrokeDash:
+def dashes(shown: Sequence[Series]) -> alt.StrokeDash:
+    """Return the dash patterns of the series."""
     import altair as alt
 
     scale = alt.Scale(domain=[one.label for one in shown], range=[list(one.dash) for one in shown])
@@ -282,13 +288,15 @@ def _each(shown: Sequence[Series], values: Sequence[Any]) -> Any:
     }
 
 
-def _opacity() -> Any:
+def opacity(full: float = 1) -> Any:
+    """Return an opacity that fades all series but the one to bring out."""
     import altair as alt
 
-    return alt.condition(f"{PICK} === '' || datum.series === {PICK}", alt.value(1), alt.value(0.12))
+    return alt.condition(f"{PICK} === '' || datum.series === {PICK}", alt.value(full), alt.value(0.12 * full))
 
 
-def _tooltip(rows: pl.DataFrame) -> list[alt.Tooltip]:
+def tooltip(rows: pl.DataFrame) -> list[alt.Tooltip]:
+    """Return all columns of a point."""
     import altair as alt
 
     return [

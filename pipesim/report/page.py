@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,12 @@ import polars as pl
 from markupsafe import Markup
 
 from pipesim import __version__
-from pipesim.analytics import trace_manifests
+from pipesim.analytics import input_manifests
 from pipesim.lake import Lake, safe_name
 from pipesim.report.data import ReportData, open_data
 from pipesim.report.figure import MISSING, Figure, Note
+from pipesim.report.likeness import MEASURE
+from pipesim.report.score_table import ScoreTable, outcome, score_table
 from pipesim.report.sentence import answer
 from pipesim.report.series import Series, label_of
 from pipesim.report.strategy_table import strategy_table
@@ -27,6 +29,7 @@ _FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
 
 
 _RETRAINING = "Which retraining strategy?"
+_LIKENESS = "How like the log is the synthetic trace?"
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class Part:
         lead: What it comes to, in a sentence.
         notes: What is missing in it.
         sections: The figures.
+        scores: The scores that the lead sums up, if it does.
+        downloads: Names of CSV files with more than is shown, and what they hold.
     """
 
     name: str
@@ -46,6 +51,8 @@ class Part:
     lead: str
     notes: tuple[Note, ...]
     sections: list[dict[str, Any]]
+    scores: ScoreTable | None = None
+    downloads: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,7 +84,7 @@ def write_report(lake: Lake, name: str = "report", *, stored: bool = False) -> P
     target = lake.reports / f"{safe_name(name, 'report')}.html"
     with open_data(lake, stored=stored) as data:
         page = render(data, lake)
-    manifest = {"kind": "report", "name": name, "inputs": trace_manifests(lake), "pipesim": __version__}
+    manifest = {"kind": "report", "name": name, "inputs": input_manifests(lake), "pipesim": __version__}
     with lake.transaction() as tx:
         tx.stage(target).write_text(page, encoding="utf-8", newline="\n")
         tx.write_json(manifest, target.with_suffix(".json"))
@@ -96,7 +103,7 @@ def render(data: ReportData, lake: Lake) -> str:
     template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
     # To check every chart against the schema of Vega-Lite takes longer than to build it; the tests do.
     with debug_mode(False):
-        parts = _parts(data)
+        parts = _parts(data, lake)
     return template.render(
         title="pipesim report",
         summary=_summary(data),
@@ -111,8 +118,8 @@ def render(data: ReportData, lake: Lake) -> str:
     )
 
 
-def _parts(data: ReportData) -> list[Part]:
-    """Return the retraining strategies and the comparison of the traces; first comes what has an answer."""
+def _parts(data: ReportData, lake: Lake) -> list[Part]:
+    """Return the retraining strategies, the likeness to the log and the comparison of the traces; first what has an answer."""
     from pipesim.report.figures import COMPARISON, RETRAINING
 
     retraining = [_section(name, make(data)) for name, make in RETRAINING.items()]
@@ -122,7 +129,32 @@ def _parts(data: ReportData) -> list[Part]:
     else:
         told = replace(told, notes=retraining[0]["figure"].notes, sections=[one for one in retraining if one["panels"]])
     traces = Part("", "", "", (), [_section(name, make(data)) for name, make in COMPARISON.items()])
-    return [told, traces] if data.strategies.names else [traces, told]
+    parts = [told, *_likeness(data, lake)]
+    return [*(part for part in parts if part.lead), traces, *(part for part in parts if not part.lead)]
+
+
+def _likeness(data: ReportData, lake: Lake) -> list[Part]:
+    """Return how like the log the synthetic traces are; how to measure it, if nobody has; nothing where there are none."""
+    from pipesim.report.figures import LIKENESS
+
+    scores = data.rows("FROM analytics.quality_scores ORDER BY position")
+    if scores.is_empty():
+        return [Part("quality", _LIKENESS, "", (MEASURE,), [])] if data.has("synthetic") else []
+    model, fitted = scores["model"][0], lake.current(lake.models)
+    told = f"This is about the model {model}; the present one, {fitted}, has not been measured:"
+    sections = [_section(name, make(data)) for name, make in LIKENESS.items()]
+    cells = data.rows("FROM analytics.quality_cells ORDER BY position")
+    return [
+        Part(
+            "quality",
+            _LIKENESS,
+            outcome(scores),
+            () if fitted in (model, None) else (Note(told, MEASURE.command),),
+            [one for one in sections if one["panels"]],
+            score_table(scores),
+            {"quality_scores": _csv(scores), "quality_cells": _csv(cells)},
+        )
+    ]
 
 
 def _notes(data: ReportData) -> list[Note]:
@@ -231,6 +263,8 @@ def _manifests(data: ReportData, lake: Lake) -> list[dict[str, str]]:
     for scenario in dict.fromkeys([*shown, *data.strategies.names]):
         first = min(lake.replications(scenario), default=0)
         files[label_of(scenario)] = lake.simulated_folder("manifests", scenario, first) / "manifest.json"
+    for (model,) in data.con.execute("SELECT DISTINCT model FROM analytics.quality_scores").fetchall():
+        files["likeness to the log"] = lake.lake / "quality" / safe_name(model, "model") / "manifest.json"
     return [{"label": label, "text": file.read_text(encoding="utf-8")} for label, file in files.items() if file.is_file()]
 
 

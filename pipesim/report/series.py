@@ -33,6 +33,14 @@ class Series:
     dash: tuple[int, ...]
 
 
+#: What the quality of a model compares, `trace` being the series of `analytics.quality_curves`.
+LIKENESS = (
+    Series("observed", "observed", "real", *_OBSERVED_STYLE),
+    Series("synthetic", "synthetic", "synthetic", *_SYNTHETIC_STYLE),
+    Series("simple model", "synthetic", "baseline", "#6B6B6B", (2, 2)),
+)
+
+
 @dataclass(frozen=True)
 class Choice:
     """What the charts compare.

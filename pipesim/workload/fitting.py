@@ -17,7 +17,7 @@ from pipesim.workload.arrivals.clock import microseconds
 from pipesim.workload.arrivals.fitting import ArrivalKind, fit_arrivals
 from pipesim.workload.drift import fit_drift
 from pipesim.workload.marks.combinations import fit_combinations
-from pipesim.workload.marks.fitting import fit_marks
+from pipesim.workload.marks.fitting import MarksKind, fit_marks
 from pipesim.workload.model import Provenance, Window, WorkloadModel
 from pipesim.workload.structure import fit_structure
 from pipesim.workload.tasks.assets import fit_assets
@@ -36,7 +36,7 @@ class FitConfig(BaseModel):
         description="day-block: whole days of the log in another order; day-ar: an autoregression of days, none of them "
         "copied; hour-of-week: 168 renewal laws, as in the PipeSim paper; poisson: one rate.",
     )
-    marks: Literal["same-day", "hour-octave", "independent", "auto"] = Field(
+    marks: Literal[MarksKind, "auto"] = Field(
         default="same-day",
         description="What a run is (pipeline, tenant, tasks, durations), given when it arrives: same-day, as at about that "
         "time of one day of the log; hour-octave, as in an hour of the log that was as busy; independent, whatever it is; "
@@ -70,8 +70,14 @@ def days(window: str) -> tuple[datetime, datetime]:
     return begin, end
 
 
-def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
+def fit(trace: Trace, config: FitConfig | None = None, durations_of: WorkloadModel | None = None) -> WorkloadModel:
     """Return the workload model of a trace. The trace and the configuration determine it to the byte.
+
+    Args:
+        trace: What to learn from.
+        config: How to fit.
+        durations_of: A model that was fitted to the same trace, window and seed. Its laws of durations are taken over, which
+            would come out the same and take most of the time.
 
     Raises:
         EmptyTraceError: If the trace has no runs or no tasks, in the window if one is given.
@@ -109,7 +115,11 @@ def fit(trace: Trace, config: FitConfig | None = None) -> WorkloadModel:
     end = max(submitted[-1], runs["observed_until"].max())
     if config.window:
         end = min(end, days(config.window)[1])
-    durations, duration_notes = fit_durations(attempts, streams)
+    if durations_of is None:
+        durations, duration_notes = fit_durations(attempts, streams)
+    else:
+        durations = durations_of.durations
+        duration_notes = [note for note in durations_of.notes if note.startswith("durations: ")]
     arrivals, gaps, arrival_notes = fit_arrivals(
         config.arrivals, submitted.dt.epoch("us").to_numpy(), microseconds(submitted[0]), microseconds(end), streams
     )

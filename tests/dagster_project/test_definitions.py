@@ -14,6 +14,8 @@ import dagster as dg
 import pytest
 
 from dagster_project.definitions import defs
+from dagster_project.lineage import column_lineage
+from pipesim.analytics import queries
 from pipesim.schema import TRACE_TABLES
 from pipesim.shipped import shipped
 
@@ -80,6 +82,7 @@ def test_the_path_from_logs_to_report_is_wired() -> None:
         "observed": {"sample_logs", "log_files"},
         "workload_model": {"observed"},
         "synthetic_trace": {"workload_model"},
+        "synthetic_quality": {"workload_model"},
         "scenarios": set(),
         "simulated_runs": {"observed", "synthetic_trace", "scenarios"},
         "catalogue": {"report", "figures"} | tables,
@@ -95,8 +98,17 @@ def test_the_path_from_logs_to_report_is_wired() -> None:
 @pytest.mark.parametrize("file", sorted(shipped("sql").rglob("*.sql")), ids=lambda file: file.stem)
 def test_a_table_depends_on_what_its_sql_reads(file: Path) -> None:
     sql = re.sub("--.*", "", file.read_text(encoding="utf-8"))
-    read = re.findall(r"\b(?:FROM|JOIN)\s+(traces|analytics|observed|synthetic|simulated|quarantine)\.(\w+)", sql)
-    assert _graph()[f"analytics/{file.stem}"] == {f"{schema}/{table}" for schema, table in read}
+    read = re.findall(r"\b(?:FROM|JOIN)\s+(traces|analytics|quality|observed|synthetic|simulated|quarantine)\.(\w+)", sql)
+    assert _graph()[f"analytics/{file.stem}"] == {
+        "synthetic_quality" if schema == "quality" else f"{schema}/{table}" for schema, table in read
+    }
+
+
+def test_a_column_of_several_tables_that_one_asset_fills_is_named_once() -> None:
+    (curves,) = (query for query in queries() if query.name == "quality_curves")
+    deps = column_lineage(curves).deps_by_column
+    assert deps["model"] == [dg.TableColumnDep(dg.AssetKey("synthetic_quality"), "model")]
+    assert {dep.column_name for dep in deps["x"]} == {"share", "window_s", "lag_h", "hour_of_week"}
 
 
 def test_every_asset_says_what_it_is() -> None:
@@ -132,8 +144,9 @@ def test_every_option_of_the_launchpad_has_a_default() -> None:
     fields: dict[str, Any] = defs.resolve_job_def("whole_path").run_config_schema.config_type.fields["ops"].config_type.fields  # type: ignore[union-attr]
     options = {
         f"{op}.{name}": option
-        for op in ("observed", "workload_model", "synthetic_trace", "simulated_runs")
+        for op in ("observed", "workload_model", "synthetic_trace", "synthetic_quality", "simulated_runs")
         for name, option in fields[op].config_type.fields["config"].config_type.fields.items()
     }
     assert {"observed.source", "workload_model.arrivals", "synthetic_trace.days", "simulated_runs.engine"} <= set(options)
+    assert "synthetic_quality.seeds" in options
     assert [name for name, option in options.items() if option.is_required] == []

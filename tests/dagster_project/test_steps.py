@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,15 @@ from dagster_project import simulated
 from dagster_project.analytics import table_asset
 from dagster_project.checks import observed_keeps_the_schema
 from dagster_project.logs import observed
+from dagster_project.quality import synthetic_quality
 from dagster_project.resources import Home, Inbox
 from dagster_project.scenarios import scenarios
-from pipesim.analytics import read_query
+from pipesim.analytics import queries, read_query
+from pipesim.catalog import snapshot_views
 from pipesim.experiments import scenario_files
 from pipesim.lake import Lake
-from pipesim.verbs import ingest_logs
+from pipesim.verbs import fit_workload, ingest_logs
+from pipesim.workload import FitConfig
 from tests.test_trace import ROW
 
 ROW_OF_LOG = {"run_id": "r", "task_id": "t", "task_name": "t", "status": "SUCCEEDED", "duration_s": 5.0}
@@ -133,3 +137,33 @@ def test_a_scenario_is_added_from_the_launchpad(lake: Lake, shipped: Path) -> No
     assert (added.policy.order, added.platform.pools[0].gpus, added.replications) == ("sjf", 12.0, 1)
     base = scenario_files.read_scenario(lake, "as-is")
     assert (added.policy.backfill, added.workload) == (base.policy.backfill, base.workload)
+
+
+def test_a_model_is_judged_and_its_scores_become_a_table(lake: Lake, instance: dg.DagsterInstance) -> None:
+    begin = datetime(2026, 3, 2)
+    rows: list[dict[str, Any]] = []
+    for i in range(160):
+        run = {"run_id": f"r{i}", "submitted_at": (begin + timedelta(minutes=90 * i)).isoformat() + "Z", "status": "SUCCEEDED"}
+        rows += [{**run, "pipeline_name": "p"}, {**ROW_OF_LOG, "run_id": f"r{i}", "duration_s": 60.0 + i % 7}]
+    log = lake.root / "log.jsonl"
+    log.write_text("\n".join(map(json.dumps, rows)))
+    ingest_logs(lake, [log], "native")
+    resources = {"home": Home(path=str(lake.root))}
+    (scores,) = (query for query in queries() if query.name == "quality_scores")
+    assets = [synthetic_quality, table_asset(scores)]
+    assert not dg.materialize(assets, instance=instance, resources=resources, raise_on_error=False).success, "no model yet"
+    fitted = fit_workload(lake, FitConfig())
+    config = {"ops": {"synthetic_quality": {"config": {"seeds": 2}}}}
+    result = dg.materialize(assets, instance=instance, resources=resources, run_config=config)
+    said = {
+        name: value.value for name, value in result.asset_materializations_for_node("synthetic_quality")[0].metadata.items()
+    }
+    (made,) = result.asset_materializations_for_node("analytics__quality_scores")
+    with snapshot_views(lake) as con:
+        stored = con.sql("SELECT model, metric, title, ok AS met FROM quality.scores WHERE is_current ORDER BY position").pl()
+        assert con.sql("SELECT DISTINCT seed FROM quality.seeds ORDER BY 1").fetchall() == [(0,), (1,)]
+    assert set(stored["model"]) == {fitted.model}
+    assert made.metadata["dagster/row_count"].value == stored.height > 10
+    assert (said["goals_met"], said["goals"]) == (stored["met"].sum(), stored["met"].count())
+    assert str(said["scores"]).count("\n") == stored.height + 1
+    assert "The synthetic traces meet" in str(said["outcome"])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
@@ -18,6 +19,8 @@ from pipesim.quality.jobs import excerpt
 from pipesim.quality.scores import one_floor, one_seed
 from pipesim.quality.storing import quality_folder
 from pipesim.quality.stretch import real_stretch
+from pipesim.quality_schema import QUALITY_TABLES
+from pipesim.schema import TRACE_TABLES, with_provenance
 from pipesim.trace import Trace
 from pipesim.verbs import quality as judge
 from pipesim.workload import FitConfig, WorkloadModel, fit
@@ -97,7 +100,7 @@ def test_runs_that_were_ingested_later_change_nothing(trace: Trace) -> None:
 def home(trace: Trace, model: WorkloadModel, lake: Lake) -> Lake:
     with lake.transaction() as tx:
         for table in ("pipeline_runs", "task_runs"):
-            tx.write_frame(trace[table], lake.observed_file(table, "i"))
+            tx.write_frame(with_provenance(TRACE_TABLES[table]).conform(trace[table]), lake.observed_file(table, "i"))
         tx.stage(lake.models / f"{model.id}.json").write_text(model.to_json(), encoding="utf-8")
         tx.write_json({"current": model.id}, lake.models / "current.json")
     return lake
@@ -112,7 +115,10 @@ def test_the_verb_stores_the_same_bytes_every_time(home: Lake, model: WorkloadMo
     again = judge(home, config)
     assert {path.name: file_hash(path) for path in folder.iterdir()} == first
     assert set(first) == {f"{name}.parquet" for name in again.tables()} | {"manifest.json"}
-    assert all(pl.read_parquet(folder / f"{name}.parquet").equals(table) for name, table in again.tables().items())
+    for name, table in again.tables().items():
+        stored = pl.read_parquet(folder / f"{name}.parquet")
+        assert stored.drop("position", strict=False).equals(table)
+        assert stored.schema == QUALITY_TABLES[name].polars_schema, "the declaration leaves out nothing that is told"
     assert home.current(home.lake / "quality") == model.id
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["config"] == {"seeds": 1, "seed": 0}
@@ -136,6 +142,8 @@ def test_the_command_prints_one_object_or_a_table_with_a_sentence_for_each_score
     code, out, err = run("--home", home.root, "--seeds", 1, "--json")
     assert (code, err) == (0, "")
     assert set(json.loads(out)) == {"scores"}
+    with duckdb.connect(str(home.warehouse), read_only=True) as con:
+        assert con.sql("SELECT count(*) FROM quality.scores WHERE is_current").fetchall() == [(len(NAMES),)]
     code, out, _ = run("--home", home.root, "--seeds", 1)
     lines = out.splitlines()
     assert code == 0

@@ -11,10 +11,13 @@ import pytest
 
 from pipesim import analytics, catalog
 from pipesim.lake import Lake
+from pipesim.quality.storing import save_quality
+from pipesim.quality_schema import JUDGED, QUALITY_TABLES
 from pipesim.schema import TRACE_TABLES, with_provenance
 from pipesim.trace import Trace
 from tests.conftest import REPOSITORY
 from tests.sql.handmade import CARBON, RATES, STORED, Identity, Tables
+from tests.sql.judged import CURRENT, JUDGEMENTS, Judgement, judged
 
 TEXTS = {file.stem: file.read_text(encoding="utf-8") for file in sorted((REPOSITORY / "sql").rglob("*.sql"))}
 
@@ -28,11 +31,18 @@ def code(name: str) -> str:
     return re.sub(r"--.*", "", TEXTS[name])
 
 
-def bare_connection(stored: dict[Identity, Tables], rates: bool = True) -> duckdb.DuckDBPyConnection:
+def bare_connection(
+    stored: dict[Identity, Tables], rates: bool = True, judgements: dict[str, Judgement] | None = None
+) -> duckdb.DuckDBPyConnection:
     """DuckDB and nothing else: the traces as plain tables, and each file's text executed as it stands."""
     con = duckdb.connect()
-    for schema in ("traces", "analytics"):
+    for schema in ("traces", "quality", "analytics"):
         con.execute(f"CREATE SCHEMA {schema}")
+    for name, table in QUALITY_TABLES.items():
+        con.execute(f"CREATE TABLE quality.{name} AS {table.empty_select(JUDGED)}")
+        for model, told in (judgements or {}).items():
+            rows = [[model, model == CURRENT, *(row.get(column.name) for column in table.columns)] for row in told[name]]
+            con.executemany(f"INSERT INTO quality.{name} VALUES ({', '.join('?' * len(rows[0]))})", rows)
     for name, table in TRACE_TABLES.items():
         columns = ", ".join(f'"{column.name}" {column.type.sql}' for column in table.columns)
         con.execute(f"CREATE TABLE traces.{name} (origin VARCHAR, trace VARCHAR, replication BIGINT, {columns})")
@@ -56,7 +66,7 @@ def bare_connection(stored: dict[Identity, Tables], rates: bool = True) -> duckd
 
 @pytest.fixture(scope="session")
 def bare() -> Iterator[duckdb.DuckDBPyConnection]:
-    with bare_connection(STORED) as con:
+    with bare_connection(STORED, judgements=JUDGEMENTS) as con:
         yield con
 
 
@@ -81,6 +91,8 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
             lake.save_synthetic(Trace(frames, "synthetic", name), {})
         else:
             lake.save_simulated(Trace(frames, "simulated", name), replication, pl.DataFrame({"scenario": [name]}), {})
+    for model in JUDGEMENTS:
+        save_quality(lake, judged(model), {})
     analytics.build(lake)
     catalog.publish(lake)
     return lake

@@ -10,7 +10,15 @@ import duckdb
 import pytest
 from scipy.stats import t as student
 
-from tests.sql import plain_models, plain_scenarios, plain_strategies, plain_times, plain_usage, plain_workload
+from tests.sql import (
+    plain_models,
+    plain_quality,
+    plain_scenarios,
+    plain_strategies,
+    plain_times,
+    plain_usage,
+    plain_workload,
+)  # fmt: skip
 from tests.sql.conftest import TEXTS, bare_connection
 from tests.sql.handmade import HORIZON, STORED, Identity, Tables, at, capacity, run, task, tended
 from tests.sql.plain import Reference, Row, grouped
@@ -50,8 +58,11 @@ BY_TRACE: dict[str, tuple[tuple[str, ...], Callable[[Tables], Reference]]] = {
     "work_waits": (("work",), plain_models.work_waits),
     "workload_drift": (("week",), plain_workload.workload_drift),
 }  # fmt: skip
-#: The files that bring traces together: the columns that identify a row, and the figures.
+#: The files that bring traces together, or tell of a model: the columns that identify a row, and the figures.
 ACROSS: dict[str, tuple[tuple[str, ...], Callable[[], Reference]]] = {
+    "quality_cells": (("model", "position"), plain_quality.quality_cells),
+    "quality_curves": (("model", "curve", "cell", "series", "x"), plain_quality.quality_curves),
+    "quality_scores": (("model", "position"), plain_quality.quality_scores),
     "retraining_strategies": (("scenario",), plain_strategies.retraining_strategies),
     "scenario_comparison": (("scenario", "baseline", "metric"), plain_scenarios.scenario_comparison),
     "scenario_intervals": (("origin", "trace", "metric"), plain_scenarios.scenario_intervals),

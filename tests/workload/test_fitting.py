@@ -130,3 +130,11 @@ def test_a_window_is_fitted_as_if_nothing_else_had_been_submitted(job_trace: Any
     for wrong in ("yesterday", "2026-01-05..2026-01-01", "2026-01-01", "2026-01-01T10:00..2026-01-02"):
         with pytest.raises(ValidationError):
             FitConfig(window=wrong)
+
+
+def test_laws_of_durations_that_are_taken_over_give_the_same_model(job_trace: Any) -> None:
+    for status in ("SUCCEEDED", "FAILED"):
+        trace = job_trace(np.geomspace(10, 1e4, 300), status=status)
+        first = WorkloadModel.from_json(fit(trace).to_json())
+        config = FitConfig(arrivals="hour-of-week", marks="independent")
+        assert fit(trace, config, durations_of=first).to_json() == fit(trace, config).to_json()
