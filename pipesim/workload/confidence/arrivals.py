@@ -20,9 +20,7 @@ _WEEKS = 4
 _KINDS = {"Monday to Friday": np.arange(7) < SATURDAY, "weekend": np.arange(7) >= SATURDAY}
 
 
-def arrival_intervals(
-    submitted: Instants, begin: int, end: int, arrivals: ArrivalModel, level: float
-) -> Iterator[Interval]:
+def arrival_intervals(submitted: Instants, begin: int, end: int, arrivals: ArrivalModel, level: float) -> Iterator[Interval]:
     """Return the intervals of an arrival model.
 
     Args:
@@ -106,7 +104,7 @@ def _bursts(submitted: Instants, alphas: Floats, level: float) -> Iterator[Inter
             continue
         pairs = total * (total - 1.0)
         same = left * (left - 1.0) + (total - left) * (total - left - 1.0)
-        hits, of = (np.bincount(place[first], weights=count)[:, None] for count in (same, pairs))
+        hits, of = (np.bincount(place[first], count)[:, None].astype(np.float64) for count in (same, pairs))
         together = (alphas[number] + 1) / (2 * alphas[number] + 1)
         estimate = float(np.sum(together[bins(total)] * pairs) / np.sum(pairs))
         name = f"cells of {3600 / 2**number:.3g} s"

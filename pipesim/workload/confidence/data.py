@@ -32,8 +32,6 @@ from pipesim.workload.tasks.preprocessing import DataTime
 _FEWEST = 20
 _QUANTILES = {"p50": 0.5, "p90": 0.9}
 _GRID = (np.arange(20_000) + 0.5) / 20_000
-#: A constant that is nowhere a larger part of the function than this cannot be told.
-_LEAST_PART = 1e-3
 
 
 def byte_intervals(attempts: pl.DataFrame, kinds: tuple[Kind, ...], level: float) -> Iterator[Interval]:
@@ -50,7 +48,9 @@ def byte_intervals(attempts: pl.DataFrame, kinds: tuple[Kind, ...], level: float
         if begun.height and 0 < kind.reads_asset < 1:
             hits, of = (by_day(begun.with_columns(key=key), "key", 1) for key in (pl.when("reads").then(0), pl.lit(0)))
             limits = share_limits(hits, of, level)
-            yield from rows("data", "share that read an asset", [kind.name], [kind.reads_asset], limits, "Wilson, days as clusters")
+            yield from rows(
+                "data", "share that read an asset", [kind.name], [kind.reads_asset], limits, "Wilson, days as clusters"
+            )
         done = mine.filter("natural")
         for column, quantity in (("read_bytes", kind.read), ("written_bytes", kind.written)):
             told = done.filter(pl.col(column).is_not_null())
@@ -79,24 +79,20 @@ def _function(name: str, done: pl.DataFrame, law: DataTime, level: float) -> Ite
 
 
 def _coefficients(name: str, f: PowerFunction, x: Floats, error: Floats, of: Clusters, level: float) -> Iterator[Interval]:
-    """Return the intervals of a, b and c by the sandwich of the estimating equations (Huber, 1967) of the soft absolute loss."""
-    logs = f.log(x)
-    power = np.exp(np.log(f.a) + x * np.log(f.b) - logs)
-    constant = 1.0 - power
-    gradient = np.stack([power, power * x, constant], axis=1)
-    known = 3 if constant.max() > _LEAST_PART else 2
-    gradient = gradient[:, :known]
+    """Return the intervals of a, b and c: the sandwich of the estimating equations of the soft absolute loss (Huber, 1967)."""
+    inverse = np.exp(-f.log(x))
+    power = np.exp(np.log(f.a) + x * np.log(f.b)) * inverse
+    gradient = np.stack([power, power * x, inverse], axis=1)
     scaled = error / max(2.0 * float(np.median(np.abs(error))), 1e-9)
     weight = (1.0 + scaled**2) ** -0.5
     information = (gradient * (weight**3)[:, None]).T @ gradient
-    influence = (gradient * (weight * error)[:, None]) @ np.linalg.pinv(information)
-    off = deviation(influence - influence.mean(axis=0), of, level)
-    how = "sandwich, days as clusters, log scale"
-    yield Interval("data", "a of a b^x + c", name, f.a, *factor_limits(f.a, float(off[0])), how)
-    low, high = float(np.exp(np.log(f.b) - off[1])), float(np.exp(np.log(f.b) + off[1]))
-    yield Interval("data", "b of a b^x + c", name, f.b, max(low, 1.0), high, how)
-    if known == 3:
-        yield Interval("data", "c of a b^x + c", name, f.c, *factor_limits(f.c, float(off[2])), how)
+    influence = (gradient * (weight * error)[:, None]) @ np.linalg.pinv(information, hermitian=True)
+    of_a, of_b, of_c = deviation(influence - influence.mean(axis=0), of, level).tolist()
+    how = "sandwich, days as clusters"
+    yield Interval("data", "a of a b^x + c", name, f.a, *factor_limits(f.a, of_a), f"{how}, log scale")
+    low, high = factor_limits(f.b, of_b)
+    yield Interval("data", "b of a b^x + c", name, f.b, max(low, 1.0), high, f"{how}, log scale")
+    yield Interval("data", "c of a b^x + c", name, f.c, max(f.c - of_c, 0.0), f.c + of_c, how)
 
 
 def asset_intervals(trace: Trace, sizes: AssetSizes | None, runs: pl.DataFrame, level: float) -> Iterator[Interval]:
@@ -111,7 +107,12 @@ def asset_intervals(trace: Trace, sizes: AssetSizes | None, runs: pl.DataFrame, 
     if sizes is None:
         return
     day = pl.col("submitted_at").dt.epoch("d").cast(pl.Int64)
-    read = trace["task_io"].join(runs.select("run_id", day=day), on="run_id").group_by("asset_id", "version").agg(pl.col("day").min())
+    read = (
+        trace["task_io"]
+        .join(runs.select("run_id", day=day), on="run_id")
+        .group_by("asset_id", "version")
+        .agg(pl.col("day").min())
+    )
     assets = trace["data_assets"].join(read, on=["asset_id", "version"], how="left", maintain_order="left")
     # What belongs to no day belongs to nothing else either.
     alone = -1 - pl.int_range(pl.len(), dtype=pl.Int64)

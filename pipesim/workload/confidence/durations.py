@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from pipesim.workload.confidence.limits import Clusters, Limits, clusters, deviation, factor_limits
 from pipesim.workload.confidence.row import Interval
@@ -14,7 +15,9 @@ from pipesim.workload.laws.law import FamilyLaw, Floats, mean
 from pipesim.workload.tasks.attempts import CELL
 from pipesim.workload.tasks.durations import DurationCell
 
+Flags = NDArray[np.bool_]
 _PART = "durations"
+_FEWEST = 20
 _QUANTILES = {"p50": 0.5, "p90": 0.9}
 _COLUMNS = {"size": CELL, "framework": CELL[:2], "type": CELL[:1], "all": ()}
 #: Relative step of numerical derivatives: the cube root of the precision of a log density.
@@ -22,7 +25,7 @@ _STEP = 1e-4
 
 
 def duration_intervals(attempts: pl.DataFrame, cells: tuple[DurationCell, ...], level: float) -> Iterator[Interval]:
-    """Return the intervals of the cells that have a law of their own.
+    """Return the intervals of the cells that have a law of their own, and of finest cells that use another's but have 20 rows.
 
     Args:
         attempts: What `attempts.prepare` returns, with the column `day`.
@@ -31,28 +34,28 @@ def duration_intervals(attempts: pl.DataFrame, cells: tuple[DurationCell, ...], 
     """
     usable = attempts.filter(pl.col("natural") | pl.col("censored"))
     for cell in cells:
-        if cell.choice is None:
+        source = cells[cell.uses]
+        if source.choice is None or not (cell.choice or (cell.level == "size" and cell.rows >= _FEWEST)):
             continue
         mine = usable.filter(*(pl.col(c).eq_missing(pl.lit(getattr(cell, c), dtype=pl.String)) for c in _COLUMNS[cell.level]))
         seconds, censored = mine["seconds"].to_numpy(), mine["censored"].to_numpy()
-        law = cell.choice.law
+        law = (cell.choice or source.choice).law
         if censored.all() or len(np.unique(seconds)) < 2:
             continue
         of = clusters(mine["day"].to_numpy())
         sample = Lifetimes(seconds, censored, of)
+        borrowed = "" if cell.choice else f"; the law is that of {source.name}"
         for name, probability in _QUANTILES.items():
             estimate = float(law.quantile(np.array([probability]))[0])
             limits = sample.quantile_limits(probability, level)
-            yield Interval(_PART, f"{name} of seconds", cell.name, estimate, *limits, "Woodruff, days as clusters")
-        how = "Kaplan-Meier, days as clusters, log scale"
+            yield Interval(_PART, f"{name} of seconds", cell.name, estimate, *limits, f"Woodruff, days as clusters{borrowed}")
+        how = f"Kaplan-Meier, days as clusters, log scale{borrowed}"
         yield Interval(_PART, "mean of seconds", cell.name, mean(law), *sample.mean_limits(level), how)
-        if isinstance(law, FamilyLaw):
+        if cell.choice and isinstance(law, FamilyLaw):
             yield from _parameters(cell.name, law, seconds, censored, of, level)
 
 
-def _parameters(
-    name: str, law: FamilyLaw, seconds: Floats, censored: Floats, of: Clusters, level: float
-) -> Iterator[Interval]:
+def _parameters(name: str, law: FamilyLaw, seconds: Floats, censored: Flags, of: Clusters, level: float) -> Iterator[Interval]:
     values = (*law.shapes, law.scale)
     limits = family_limits(law, seconds, censored, of, level)
     names = [f"shape {i + 1}" for i in range(len(law.shapes))] + ["scale"]
@@ -60,7 +63,7 @@ def _parameters(
         yield Interval(_PART, f"{parameter} of {law.family}", name, value, low, high, "sandwich, days as clusters, log scale")
 
 
-def family_limits(law: FamilyLaw, seconds: Floats, censored: Floats, of: Clusters, level: float) -> list[Limits]:
+def family_limits(law: FamilyLaw, seconds: Floats, censored: Flags, of: Clusters, level: float) -> list[Limits]:
     """Return the limits of the shapes and the scale of a family, on the logarithm of each.
 
     The influence of a row is its score times the inverse of the observed information, so that the limits hold for the nearest
@@ -95,13 +98,13 @@ def _moved(parameters: Floats, place: int, step: float) -> Floats:
     return moved
 
 
-def _score(family: str, parameters: Floats, place: int, seconds: Floats, censored: Floats) -> Floats:
+def _score(family: str, parameters: Floats, place: int, seconds: Floats, censored: Flags) -> Floats:
     """Return the derivative of each row's log-likelihood by the logarithm of one parameter."""
     up, down = (_log_likelihood(family, _moved(parameters, place, step), seconds, censored) for step in (_STEP, -_STEP))
     return np.asarray((up - down) / (2 * _STEP))
 
 
-def _log_likelihood(family: str, parameters: Floats, seconds: Floats, censored: Floats) -> Floats:
+def _log_likelihood(family: str, parameters: Floats, seconds: Floats, censored: Flags) -> Floats:
     from scipy import stats
 
     law = getattr(stats, family)

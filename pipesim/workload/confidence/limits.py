@@ -31,6 +31,11 @@ class Clusters:
     of: Indices
     count: int
 
+    @property
+    def freedom(self) -> float:
+        """The degrees of freedom of a variance between clusters."""
+        return float(free(np.bincount(self.of)))
+
     def sums(self, values: Floats) -> Floats:
         """Return the sum of the rows' values in each cluster: [n, ...] to [count, ...]."""
         found: Floats = np.zeros((self.count, *values.shape[1:]))
@@ -56,9 +61,18 @@ def deviation(influence: Floats, of: Clusters, level: float) -> Floats:
         of: The rows' clusters, two at least.
         level: The probability of the two-sided interval.
     """
-    freedom = of.count - 1
-    variance = np.sum(of.sums(influence) ** 2, axis=0) * of.count / freedom
-    return np.asarray(student(level, freedom) * np.sqrt(variance))
+    variance = np.sum(of.sums(influence) ** 2, axis=0) * of.count / (of.count - 1)
+    return np.asarray(student(level, of.freedom) * np.sqrt(variance))
+
+
+def free(rows: NDArray[np.number]) -> Floats:
+    """Return the degrees of freedom of a variance between clusters: of unequal ones, the large count (Kish, 1965).
+
+    Args:
+        rows: [D, ...] The rows of each cluster.
+    """
+    total, squares = np.sum(rows, axis=0), np.sum(np.square(rows, dtype=np.float64), axis=0)
+    return np.asarray(np.maximum(total**2 / np.maximum(squares, 1e-300) - 1, 1.0))
 
 
 def share_limits(hits: Floats, of: Floats, level: float) -> tuple[Floats, Floats]:
@@ -79,7 +93,7 @@ def share_limits(hits: Floats, of: Floats, level: float) -> tuple[Floats, Floats
     share = hits.sum(axis=0) / np.maximum(total, 1)
     days = np.maximum(np.count_nonzero(of, axis=0), 2)
     variance = np.sum((hits - share * of) ** 2, axis=0) * days / (days - 1)
-    own = total * share * (1 - share) * (normal(level) / student(level, days - 1)) ** 2
+    own = total * share * (1 - share) * (normal(level) / student(level, free(of))) ** 2
     # One day tells of no other; nor do days of which none, or each row, was hit.
     told = (variance > 0) & (np.count_nonzero(of, axis=0) > 1)
     rows = np.where(told, np.divide(own * total, variance, out=np.zeros_like(own), where=told), total)
@@ -140,7 +154,7 @@ def normal(level: float) -> float:
     return float(special.ndtri((1 + level) / 2))
 
 
-def student(level: float, freedom: NDArray[np.int64] | int) -> Floats:
+def student(level: float, freedom: Floats | float) -> Floats:
     """Return the two-sided quantiles of Student's law."""
     from scipy import special
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import combinations
 
 import numpy as np
-import polars as pl
 
 from pipesim.lifecycle import METRICS, LifecycleModel
 from pipesim.lifecycle.measured import measured, training_pipelines
@@ -55,5 +54,3 @@ def model_intervals(trace: Trace, lifecycle: LifecycleModel, level: float) -> It
             low, high = correlation_limits(own[both, i], own[both, j], clusters(day[both]), level)
             rho = float(lifecycle.covariance[i][j] / (sd[i] * sd[j]))
             yield Interval("models", "correlation", f"{METRICS[i]}, {METRICS[j]}", rho, low, high, f"{_HOW}, Fisher's scale")
-
-

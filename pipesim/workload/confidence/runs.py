@@ -19,7 +19,9 @@ _HOW = "Wilson, days as clusters"
 _NAMED = "pipeline_name"
 
 
-def mark_intervals(runs: pl.DataFrame, combinations: Combinations, pipelines: tuple[str, ...], level: float) -> Iterator[Interval]:
+def mark_intervals(
+    runs: pl.DataFrame, combinations: Combinations, pipelines: tuple[str, ...], level: float
+) -> Iterator[Interval]:
     """Return the intervals of the shares of pipelines, tenants, users, triggers and priorities, and of repeats in sessions.
 
     Args:
@@ -43,7 +45,9 @@ def mark_intervals(runs: pl.DataFrame, combinations: Combinations, pipelines: tu
         of = np.broadcast_to(by_day(keyed.with_columns(all=0), "all", 1), hits.shape)
         names = ["-" if name is None else str(name) for name in frequent[column]]
         estimate = frequent["runs"].to_numpy() / float(fitted["runs"].sum())
-        yield from rows("runs", f"share of the {column.removesuffix('_name')}", names, estimate, share_limits(hits, of, level), _HOW)
+        yield from rows(
+            "runs", f"share of the {column.removesuffix('_name')}", names, estimate, share_limits(hits, of, level), _HOW
+        )
     yield from _sessions(runs, combinations, level)
 
 
@@ -77,13 +81,13 @@ def structure_intervals(trace: Trace, structure: Structure, level: float) -> Ite
     if dated.is_empty():
         return
     observed = len(structure.shapes) - structure.recombined
-    weights = np.bincount(structure.pair_shape, structure.pair_runs, len(structure.shapes))
+    weights = np.bincount(structure.pair_shape, structure.pair_runs, len(structure.shapes)).astype(np.float64)
     hits = by_day(dated, "shape", len(structure.shapes))
     of = np.broadcast_to(hits.sum(axis=1, keepdims=True), hits.shape)
     chosen = slice(0, min(MOST, observed))
     low, high = share_limits(hits, of, level)
     names = [f"shape {i}: {_words(structure, i)}" for i in range(observed)][chosen]
-    share: Floats = weights / weights.sum()
+    share = weights / weights.sum()
     if observed > 1:
         yield from rows("structure", "share of the shape", names, share[chosen], (low[chosen], high[chosen]), _HOW)
     yield from _kinds(structure, hits, weights, level)
@@ -100,7 +104,9 @@ def _kinds(structure: Structure, hits: Floats, weights: Floats, level: float) ->
     expected = weights @ of_shape
     tasks = hits @ of_shape
     of = np.broadcast_to(tasks.sum(axis=1, keepdims=True), tasks.shape)
-    yield from rows("structure", "share of the kind in tasks", kinds, expected / expected.sum(), share_limits(tasks, of, level), _HOW)
+    yield from rows(
+        "structure", "share of the kind in tasks", kinds, expected / expected.sum(), share_limits(tasks, of, level), _HOW
+    )
 
 
 def _words(structure: Structure, shape: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipesim.workload.confidence.limits import Clusters, Limits, deviation, factor_limits, normal, wilson
+from pipesim.workload.confidence.limits import Clusters, Limits, deviation, factor_limits, normal
 from pipesim.workload.laws.law import Floats
 
 
@@ -35,9 +35,11 @@ class Lifetimes:
         self._middle = cdf - np.diff(cdf, prepend=0.0) / 2
 
     def quantile_limits(self, probability: float, level: float) -> tuple[float, float | None]:
-        """Return the limits of a quantile: the quantiles at the limits of the share that lies below it (Woodruff, 1952).
+        """Return the limits of a quantile: the quantiles at the limits of the share of rows that may lie below it.
 
-        Journal of the American Statistical Association 47. The upper limit is None where too few rows are exact to tell.
+        Woodruff, Journal of the American Statistical Association 47, 1952. That share is binomial but for its variance; its
+        limits are those of the normal law and the first term of Cornish and Fisher for the skewness. The upper limit is None
+        where there are too few exact rows to tell.
         """
         at = min(int(np.searchsorted(1.0 - self._survival, probability)), len(self._points) - 1)
         share = 1.0 - float(self._survival[at])
@@ -45,10 +47,11 @@ class Lifetimes:
         if 0 < share < 1:
             off = float(deviation(self._influence(at), self._clusters, level))
             rows = share * (1 - share) * (normal(level) / off) ** 2 if off > 0 else rows
-        low, high = (float(limit[0]) for limit in wilson(np.array([probability]), np.array([rows]), level))
-        below, above = np.interp([low, high], self._middle, self._points)
-        lost = high > 1.0 - self._survival[-1] + 1e-12
-        return float(below), None if lost else float(above)
+        z = normal(level)
+        centre = probability + (z**2 - 1) / 6 * (1 - 2 * probability) / rows
+        half = z * float(np.sqrt(probability * (1 - probability) / rows))
+        below, above = np.interp([centre - half, centre + half], self._middle, self._points)
+        return float(below), float(above) if centre + half <= self._middle[-1] else None
 
     def mean_limits(self, level: float) -> Limits:
         """Return the limits of the mean, symmetric on its logarithm; of what lies beyond all rows nothing is known."""

@@ -94,5 +94,9 @@ def _demands(kind: Kind, begun: pl.DataFrame, level: float) -> Iterator[Interval
 
 def _asked(demands: Demands, row: int) -> str:
     told = ((name, getattr(demands, name)[row]) for name in DEMAND)
-    words = [f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}" for name, value in told if value is not None]
+    words = [
+        f"{name} {value:g}" if isinstance(value, int | float) else f"{name} {value}"
+        for name, value in told
+        if value is not None
+    ]
     return " ".join(words) or "nothing told"

@@ -80,7 +80,7 @@ def _fit_repeats(runs: pl.DataFrame) -> tuple[float, ...]:
 
 
 def repeats_of(runs: pl.DataFrame) -> tuple[NDArray[np.bool_], float]:
-    """Return which runs, of all but the first, have the pipeline and user of the one before, and how often chance would do that.
+    """Return which runs but the first have the pipeline and user of the one before, and how often chance would do that.
 
     Args:
         runs: Runs in the order of their submissions.
