@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 Truth = dict[tuple[str, str], float]
 Kind = tuple[str, str]
 _FRAMEWORKS = tuple(FRAMEWORK_SHARES)
-_EVEN = (np.arange(2_000) + 0.5) / 2_000
+_EVEN = (np.arange(500) + 0.5) / 500
 
 
 @dataclass(frozen=True)
@@ -105,12 +105,13 @@ def kind_of(task_type: str, framework: str) -> Attempts:
     return Attempts(ends, Weighted(seconds[in_time], done[in_time]), held, numbers, gate * succeeded)
 
 
+@cache
 def _natural_nodes(task_type: str, framework: str) -> tuple[Floats, Floats]:
     if task_type == "preprocess":
         cells, noise, weights = _preprocess_nodes()
         return cells * noise, weights
     law = truth.TRAIN_SECONDS[framework] if task_type == "train" else truth.TASK_SECONDS[task_type]
-    u = (np.arange(40_000) + 0.5) / 40_000
+    u = (np.arange(10_000) + 0.5) / 10_000
     return law.distribution().ppf(u), np.full(len(u), 1 / len(u))
 
 
@@ -120,33 +121,35 @@ def _log_cells() -> tuple[float, float]:
     return sum(truth.ASSET_LOG_MEAN), float(np.sqrt(a * a + b * b + 2 * rho * a * b))
 
 
+@cache
 def _preprocess_nodes() -> tuple[Floats, Floats, Floats]:
     """Return median seconds, noise and weight of a grid over cells and noise."""
     mean, sd = _log_cells()
     cells = np.exp(mean + sd * special.ndtri(_EVEN))
-    noise = np.exp(truth.PREPROCESS_SECONDS.s * special.ndtri((np.arange(150) + 0.5) / 150))
+    noise = np.exp(truth.PREPROCESS_SECONDS.s * special.ndtri((np.arange(60) + 0.5) / 60))
     median = truth.PREPROCESS_SECONDS.median(cells)
     grid = np.meshgrid(median, noise, indexing="ij")
     attempts = np.repeat(_batch_attempts().sum(axis=0), len(noise))
     return grid[0].ravel(), grid[1].ravel(), attempts / attempts.sum()
 
 
-def _batch_attempts(size: int = len(_EVEN)) -> Floats:
-    """Return the expected first, second and third attempts on batches of evenly likely sizes, [3, size].
+@cache
+def _batch_attempts() -> Floats:
+    """Return the expected first, second and third attempts on batches of evenly likely sizes, [3, 500].
 
     A batch that takes long fails more often, and each time is tried again: sizes of attempts are not those of batches.
     """
     mean, sd = _log_cells()
     law = truth.PREPROCESS_SECONDS
-    median = law.median(np.exp(mean + sd * special.ndtri((np.arange(size) + 0.5) / size)))
-    seconds = median[:, None] * np.exp(law.s * special.ndtri((np.arange(150) + 0.5) / 150))
+    median = law.median(np.exp(mean + sd * special.ndtri(_EVEN)))
+    seconds = median[:, None] * np.exp(law.s * special.ndtri((np.arange(60) + 0.5) / 60))
     fails = 1 - np.exp(-truth.FAILURES_PER_HOUR["preprocess"] / 3600 * seconds).mean(axis=1)
     return (truth.RETRY_PROBABILITY * fails) ** np.arange(truth.MAX_ATTEMPTS)[:, None]
 
 
 def _struck(seconds: Floats, weights: Floats, rate: float) -> Weighted:
     """Return the law of the time to the hazard that ends an attempt first."""
-    edges = np.concatenate([[0.0], np.geomspace(1e-2, truth.WALL_TIME_LIMIT_S, 20_000)])
+    edges = np.concatenate([[0.0], np.geomspace(1e-2, truth.WALL_TIME_LIMIT_S, 4_000)])
     order = np.argsort(seconds)
     cumulative = np.concatenate([[0.0], np.cumsum(weights[order])])
     middle = (edges[1:] + edges[:-1]) / 2
@@ -220,6 +223,20 @@ def structure() -> Truth:
             tasks[_kind(task.type, framework)] += share
     total = sum(tasks.values())
     return {**found, **{("share of the kind in tasks", kind): count / total for kind, count in tasks.items()}}
+
+
+def expected_outcomes(days: int) -> dict[str, float]:
+    """Return how many attempts of each kind a log of so many days has that end, and that do not end, in each way: the fewer."""
+    runs = truth.RUNS_PER_HOUR * 24 * days
+    counts: dict[str, float] = defaultdict(float)
+    totals: dict[str, float] = defaultdict(float)
+    for (task_type, framework), tasks in reached().items():
+        one = kind_of(task_type, framework)
+        for name in (_kind(task_type, framework), "all kinds"):
+            totals[name] += runs * tasks * float(one.numbers.sum())
+            for status, probability in one.ends.items():
+                counts[f"{name}, {status}"] += runs * tasks * float(one.numbers.sum()) * probability
+    return {of: min(count, totals[of.rpartition(", ")[0]] - count) for of, count in counts.items()}
 
 
 def outcomes() -> Truth:
@@ -328,7 +345,7 @@ def _gated(framework: int) -> Weighted:
     """Return the bytes of models that pass the gate: size goes with performance."""
     performance, size = truth.METRICS[0], truth.METRICS[3]
     rho = truth.METRIC_CORRELATION[0][3]
-    first, rest = np.meshgrid(special.ndtri(_EVEN[::4]), special.ndtri(_EVEN[::4]), indexing="ij")
+    first, rest = np.meshgrid(special.ndtri(_EVEN), special.ndtri(_EVEN), indexing="ij")
     passes = performance.mean[framework] + performance.sd * first > special.logit(truth.GATE_PERFORMANCE)
     logs = size.mean[framework] + size.sd * (rho * first + np.sqrt(1 - rho**2) * rest)
     return Weighted(np.exp(logs[passes]), np.ones(np.count_nonzero(passes)))
@@ -339,14 +356,14 @@ def _batches() -> tuple[Weighted, Weighted]:
     """Return the bytes that preprocess tasks read and write, of those that succeed."""
     mean, sd = _log_cells()
     law, per_cell = truth.PREPROCESS_SECONDS, truth.BYTES_PER_CELL
-    log_cells = mean + sd * special.ndtri((np.arange(800) + 0.5) / 800)
-    thirty = special.ndtri((np.arange(30) + 0.5) / 30)
+    log_cells = mean + sd * special.ndtri(_EVEN)
+    noise = special.ndtri((np.arange(20) + 0.5) / 20)
     rate = truth.FAILURES_PER_HOUR["preprocess"] / 3600
-    seconds = law.median(np.exp(log_cells))[:, None] * np.exp(law.s * thirty)
-    weight = np.exp(-rate * seconds).mean(axis=1) * _batch_attempts(800).sum(axis=0)
-    read = np.exp(log_cells[:, None] + np.log(per_cell.a) + per_cell.b * thirty)
+    seconds = law.median(np.exp(log_cells))[:, None] * np.exp(law.s * noise)
+    weight = np.exp(-rate * seconds).mean(axis=1) * _batch_attempts().sum(axis=0)
+    read = np.exp(log_cells[:, None] + np.log(per_cell.a) + per_cell.b * noise)
     low, high = truth.PREPARED_SHARE
-    share = low + (high - low) * (np.arange(30) + 0.5) / 30
+    share = low + (high - low) * (np.arange(20) + 0.5) / 20
     weights = np.broadcast_to(weight[:, None], read.shape)
     written = (read[:, :, None] * share).ravel()
     return Weighted(read.ravel(), weights.ravel()), Weighted(written, np.repeat(weights.ravel(), len(share)))
