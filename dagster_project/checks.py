@@ -21,7 +21,7 @@ from pipesim.checks.fidelity import arrivals_like_observed, durations_like_obser
 from pipesim.checks.observed import freshness, keeps_the_schema, overlapping_ids
 from pipesim.checks.simulated import capacity, causality, conservation, hold_times, stored_runs
 from pipesim.checks.verdict import Verdict, markdown
-from pipesim.checks.workload import arrivals_fit, durations_fit
+from pipesim.checks.workload import arrivals_fit, durations_fit, quantities_fit
 from pipesim.errors import RequestError
 from pipesim.lake import Lake
 
@@ -101,7 +101,7 @@ CHECKS = [
     observed_keeps_the_schema,
     observed_freshness,
     *(_check(observed, judge, blocking=True) for judge in (accounting, quarantine_ratio, overlapping_ids, capacity_exceeded)),
-    *(_check(workload_model, judge) for judge in (durations_fit, arrivals_fit)),
+    *(_check(workload_model, judge) for judge in (durations_fit, arrivals_fit, quantities_fit)),
     synthetic_keeps_the_schema,
     *(_check(synthetic_trace, judge) for judge in (arrivals_like_observed, durations_like_observed, tasks_like_observed)),
     *(_invariant(judge) for judge in (conservation, causality, capacity, hold_times)),

@@ -12,8 +12,10 @@ from pipesim.checks.verdict import MOST_ROWS, Figure, Verdict
 from pipesim.lake import Lake
 from pipesim.trace import Trace
 from pipesim.verbs import load_model
+from pipesim.workload import intervals
 from pipesim.workload.arrivals.clock import microseconds
 from pipesim.workload.arrivals.hour_of_week_fit import exposure_hours
+from pipesim.workload.confidence.limits import LEVEL
 from pipesim.workload.laws.law import FamilyLaw
 from pipesim.workload.tasks.durations import DurationCell
 
@@ -76,6 +78,35 @@ def arrivals_fit(lake: Lake) -> Verdict:
     words = f"The model expects {expected:,.0f} runs where {came:,.0f} came"
     words += f"; {' and '.join(missed)} {'miss their goals' if missed[1:] else 'misses its goal'}." if missed else "."
     return Verdict(not missed, words, severity="warn", figures=figures)
+
+
+def quantities_fit(lake: Lake) -> Verdict:
+    """What the model says of arrivals, runs, tasks, durations and data is within the confidence limits that the log gives it.
+
+    The limits (95 %, `pipesim.workload.intervals`) are those of the log, without the laws that were chosen. Estimates come from
+    the same rows, so nearly all should be within; the goal allows 5 % of them outside.
+    """
+    model = load_model(lake)
+    known = intervals(lake.load_observed(), model)
+    inside = pl.col("estimate").is_between(pl.col("low"), pl.col("high").fill_null(np.inf))
+    # A limit that the estimate touches may differ from it by rounding.
+    near = (
+        pl.min_horizontal((pl.col("estimate") - pl.col(end)).abs() for end in ("low", "high"))
+        <= 1e-9 * pl.col("estimate").abs()
+    )
+    known = known.with_columns(outside=~(inside | near.fill_null(False)))
+    reach = ((pl.col("high") - pl.col("low")) / 2 / pl.col("estimate").abs()).filter(pl.col("estimate") != 0)
+    parts = known.group_by("part", maintain_order=True).agg(
+        pl.len().alias("quantities"), pl.col("outside").sum(), reach.median().alias("median relative half width")
+    )
+    outside = known.filter("outside")
+    share = outside.height / known.height if known.height else 0.0
+    figures = {"quantities": Figure(known.height), "share_outside": Figure(share, high=1 - LEVEL)}
+    words = f"{known.height - outside.height} of {known.height} quantities of the model are within the limits of the log."
+    table = outside.drop("outside", "level").head(MOST_ROWS)
+    return Verdict(
+        figures["share_outside"].ok, words, severity="warn", figures=figures, tables={"parts": parts, "outside": table}
+    )
 
 
 def _distance(cell: DurationCell) -> tuple[object, ...] | None:

@@ -6,13 +6,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pipesim.workload.confidence.intervals import intervals
     from pipesim.workload.fitting import FitConfig, fit
     from pipesim.workload.model import WorkloadModel
     from pipesim.workload.synthesis import SynthesisConfig, synthesize
 
-__all__ = ["FitConfig", "SynthesisConfig", "WorkloadModel", "fit", "synthesize"]
+__all__ = ["FitConfig", "SynthesisConfig", "WorkloadModel", "fit", "intervals", "synthesize"]
 
 _HOMES = {
+    "intervals": "pipesim.workload.confidence.intervals",
     "FitConfig": "pipesim.workload.fitting",
     "fit": "pipesim.workload.fitting",
     "WorkloadModel": "pipesim.workload.model",

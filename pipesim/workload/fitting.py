@@ -92,7 +92,7 @@ def fit(trace: Trace, config: FitConfig | None = None, durations_of: WorkloadMod
             remedy="call pipesim.quality.fit_with_best_marks, or name one of same-day, hour-octave and independent",
         )
     if config.window:
-        trace = _within(trace, *days(config.window))
+        trace = within(trace, *days(config.window))
     if trace.pipeline_runs.is_empty() or trace.task_runs.is_empty():
         where = f" between {config.window}" if config.window else ""
         raise EmptyTraceError(
@@ -154,7 +154,7 @@ def fit(trace: Trace, config: FitConfig | None = None, durations_of: WorkloadMod
     )
 
 
-def _within(trace: Trace, begin: datetime, end: datetime) -> Trace:
+def within(trace: Trace, begin: datetime, end: datetime) -> Trace:
     """Return the runs that were submitted in a window, whole, however long they took; what belongs to no run stays.
 
     Model versions belong to the run that trained them.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipesim.checks.workload import arrivals_fit, durations_fit
+from pipesim.checks.workload import arrivals_fit, durations_fit, quantities_fit
 from pipesim.lake import Lake
 from pipesim.verbs import fit_workload, load_model
 from pipesim.workload import FitConfig, WorkloadModel
@@ -54,3 +54,24 @@ def test_too_many_arrivals_and_a_missing_rhythm_are_warnings(fitted: Lake) -> No
     verdict = arrivals_fit(fitted)
     assert not verdict.passed
     assert "hour_of_week_distance misses its goal" in verdict.words
+
+
+def test_a_model_that_says_what_its_log_does_is_within_the_limits(fitted: Lake) -> None:
+    verdict = quantities_fit(fitted)
+    assert verdict.passed, verdict.tables["outside"]
+    assert verdict.figures["share_outside"].value == pytest.approx(verdict.tables["outside"].height / 90, abs=0.04)
+    parts = verdict.tables["parts"]
+    assert parts["quantities"].sum() == verdict.figures["quantities"].value
+    assert {"arrivals", "outcomes", "demand", "durations"} <= set(parts["part"])
+    assert parts["median relative half width"].drop_nulls().is_between(0, 1).all()
+
+
+def test_estimates_outside_of_the_limits_are_a_warning(fitted: Lake) -> None:
+    model = load_model(fitted)
+    source = model.arrivals.source
+    flat = source.model_copy(update={"intensity": ((9.0,) * 24,) * len(source.day)})
+    store(fitted, model.model_copy(update={"arrivals": model.arrivals.model_copy(update={"source": flat})}))
+    verdict = quantities_fit(fitted)
+    assert (verdict.passed, verdict.severity) == (False, "warn")
+    assert set(verdict.tables["outside"]["part"]) == {"arrivals"}
+    assert "runs a day" in set(verdict.tables["outside"]["quantity"])

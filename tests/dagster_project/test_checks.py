@@ -60,6 +60,7 @@ def test_each_asset_has_its_checks_and_bad_data_blocks() -> None:
         ("observed", "capacity_exceeded", True),
         ("workload_model", "durations_fit", False),
         ("workload_model", "arrivals_fit", False),
+        ("workload_model", "quantities_fit", False),
         ("synthetic_trace", "keeps_the_schema", True),
         ("synthetic_trace", "arrivals_like_observed", False),
         ("synthetic_trace", "durations_like_observed", False),

@@ -63,7 +63,7 @@ class Cascade(Part):
         for level in range(levels):
             some = counts > 0
             cell, counts = cell[some], counts[some]
-            alpha = table[level, _bins(counts / scale)]
+            alpha = table[level, bins(counts / scale)]
             left = rng.binomial(counts, rng.beta(alpha, alpha))
             cell = np.stack([2 * cell, 2 * cell + 1], axis=1).ravel()
             counts = np.stack([left, counts - left], axis=1).ravel()
@@ -78,24 +78,35 @@ def fit_cascade(submitted: Instants) -> Cascade:
     Args:
         submitted: Sorted submission instants, at least one.
     """
-    finest = submitted // HOUR_US * _CELLS + submitted % HOUR_US * _CELLS // HOUR_US
     step = resolution(submitted)
     return Cascade(
-        alphas=tuple(_level(finest >> (LEVELS - 1 - level)) for level in range(LEVELS)),
+        alphas=tuple(_level(*splits(submitted, level)[1:]) for level in range(LEVELS)),
         resolution_us=step,
         patterns=fit_patterns(submitted, step),
     )
 
 
-def _level(half: Instants) -> tuple[float, ...]:
-    """Return the `a` of each bin of n, given each submission's half cell."""
-    halves, counts = np.unique(half, return_counts=True)
-    _, first = np.unique(halves >> 1, return_index=True)
-    total = np.add.reduceat(counts, first) if len(counts) else counts
-    left = np.where(halves[first] % 2 == 0, counts[first], 0)
-    left, total = left[total > 1], total[total > 1]
+def splits(submitted: Instants, level: int) -> tuple[NDArray[np.int64], Counts, Counts]:
+    """Return the cells of a level that hold two submissions or more: the first of these, how many are in the left half, n.
+
+    Args:
+        submitted: Submission instants, ascending; the first of a cell is an index into these.
+        level: 0 for the hour, 1 for its halves, and so on.
+    """
+    finest = submitted // HOUR_US * _CELLS + submitted % HOUR_US * _CELLS // HOUR_US
+    half = finest >> (LEVELS - 1 - level)
+    cell = half >> 1
+    first = np.flatnonzero(np.diff(cell, prepend=cell[:1] - 1))
+    total = np.diff(first, append=len(cell))
+    left = np.add.reduceat(1 - half % 2, first) if len(first) else total
+    several = total > 1
+    return first[several], left[several], total[several]
+
+
+def _level(left: Counts, total: Counts) -> tuple[float, ...]:
+    """Return the `a` of each bin of n."""
     overall = _likeliest(left, total) if len(total) >= _FEWEST_CELLS else float(_ALPHAS[-1])
-    of_bin = _bins(total)
+    of_bin = bins(total)
     mine = [of_bin == b for b in range(_BINS)]
     return tuple(_likeliest(left[m], total[m]) if np.count_nonzero(m) >= _FEWEST_CELLS else overall for m in mine)
 
@@ -109,5 +120,6 @@ def _likeliest(left: Counts, total: Counts) -> float:
     return float(_ALPHAS[int(np.argmax(log_likelihood))])
 
 
-def _bins(counts: NDArray[np.number]) -> NDArray[np.int64]:
+def bins(counts: NDArray[np.number]) -> NDArray[np.int64]:
+    """Return the bin of each n."""
     return np.searchsorted(_BIN_ENDS, counts, side="left")

@@ -61,7 +61,7 @@ def fit_source_days(submitted: Instants, begin: int, end: int) -> tuple[SourceDa
     days = np.arange(begin // DAY_US, max(int(submitted[-1]), end - 1) // DAY_US + 1)
     of_hour = np.bincount(submitted // HOUR_US - days[0] * 24, minlength=len(days) * 24)
     counts = of_hour.reshape(-1, 24).astype(np.float64)
-    whole = _whole(days, len(submitted), begin, end)
+    whole = whole_days(days, len(submitted), begin, end)
     if not whole.any():
         return _part_of_a_day(submitted, begin, end)
     source = SourceDays(day=tuple(days[whole].tolist()), intensity=tuple(map(tuple, counts[whole].tolist())))
@@ -79,7 +79,7 @@ def fit_source_days(submitted: Instants, begin: int, end: int) -> tuple[SourceDa
     return source.model_copy(update={"intensity": tuple(map(tuple, shrunk.tolist()))}), notes
 
 
-def _whole(days: Days, submissions: int, begin: int, end: int) -> NDArray[np.bool_]:
+def whole_days(days: Days, submissions: int, begin: int, end: int) -> NDArray[np.bool_]:
     """Return which days the log covers.
 
     It tells of its ends only through submissions, so up to three mean gaps may be missing there, but an hour and half a day at

@@ -68,20 +68,28 @@ def _fit_repeats(runs: pl.DataFrame) -> tuple[float, ...]:
     Args:
         runs: The log's runs with a known submission, in that order.
     """
-    who = (
-        runs.select(pl.struct("pipeline_name", "tenant", "user").rank("dense").alias("who"))["who"].to_numpy().astype(np.int64)
-    )
-    if len(who) < 2:
+    if runs.height < 2:
         return (0.0,) * (len(GAP_ENDS_S) + 1)
-    shares = np.bincount(who) / len(who)
-    chance = float(np.sum(shares**2))
-    same = who[1:] == who[:-1]
+    same, chance = repeats_of(runs)
     of_gap = gap_bins(runs["submitted_at"].dt.epoch("us").to_numpy())
     overall = _repeats(same, chance)
     return tuple(
         _repeats(same[of_gap == b], chance) if np.count_nonzero(of_gap == b) >= _FEWEST_PAIRS else overall
         for b in range(len(GAP_ENDS_S) + 1)
     )
+
+
+def repeats_of(runs: pl.DataFrame) -> tuple[NDArray[np.bool_], float]:
+    """Return which runs but the first have the pipeline and user of the one before, and how often chance would do that.
+
+    Args:
+        runs: Runs in the order of their submissions.
+    """
+    who = (
+        runs.select(pl.struct("pipeline_name", "tenant", "user").rank("dense").alias("who"))["who"].to_numpy().astype(np.int64)
+    )
+    shares = np.bincount(who) / len(who)
+    return who[1:] == who[:-1], float(np.sum(shares**2))
 
 
 def gap_bins(instants: Instants) -> Indices:

@@ -15,7 +15,7 @@ from pipesim.workload.tasks.attempts import KIND, NATURAL, NOT_BEGUN, UNSUCCESSF
 from pipesim.workload.tasks.preprocessing import DataTimeChoice, fit_data_time, with_data
 
 DEMAND = ("gpus", "cpu_cores", "memory_bytes", "gpu_type", "pool")
-_MIN_OUTCOMES = 20
+MIN_OUTCOMES = 20
 _MAX_COMBINATIONS = 2_000
 
 
@@ -92,7 +92,7 @@ def fit_kinds(attempts: pl.DataFrame, trace: Trace) -> tuple[Kind, ...]:
     readers = readers.with_columns(reads=pl.lit(True))
     attempts = with_data(attempts.join(readers, on=["run_id", "task_id"], how="left", maintain_order="left"), trace)
     most = int(attempts["attempt"].max())  # type: ignore[arg-type]
-    ended = _ended(attempts, most)
+    ended = ended_attempts(attempts, most)
     pooled = _outcomes(ended, {})
     rare = {o.status: o for o in pooled}
     kinds = []
@@ -109,7 +109,7 @@ def fit_kinds(attempts: pl.DataFrame, trace: Trace) -> tuple[Kind, ...]:
                 task_type=task_type,
                 framework=framework,
                 demands=_demands(asked),
-                outcomes=_outcomes(mine, rare) if mine.height >= _MIN_OUTCOMES else pooled,
+                outcomes=_outcomes(mine, rare) if mine.height >= MIN_OUTCOMES else pooled,
                 max_attempts=most,
                 read=fit_quantity(done["read_bytes"]),
                 written=fit_quantity(done["written_bytes"]),
@@ -129,7 +129,7 @@ def _noise(done: pl.DataFrame, choice: DataTimeChoice | None) -> pl.DataFrame:
     return done.with_columns(seconds=pl.Series(choice.law.factors(amounts, seconds)).fill_nan(None))
 
 
-def _ended(attempts: pl.DataFrame, most: int) -> pl.DataFrame:
+def ended_attempts(attempts: pl.DataFrame, most: int) -> pl.DataFrame:
     """Return the attempts that ended, with whether another followed, NULL where none could."""
     following = pl.col("attempt").shift(-1).over("run_id", "task_id").is_not_null()
     return attempts.with_columns(followed=pl.when(pl.col("attempt") < most).then(following)).filter(
@@ -146,7 +146,7 @@ def _outcomes(ended: pl.DataFrame, rare: dict[str, Outcome]) -> tuple[Outcome, .
     for (status,), rows in ended.sort("status", maintain_order=True).group_by("status", maintain_order=True):
         outcome = {"status": status, "probability": rows.height / ended.height, "retry": 0.0, "held": None}
         if status in UNSUCCESSFUL:
-            if rows.height < _MIN_OUTCOMES and status in rare:
+            if rows.height < MIN_OUTCOMES and status in rare:
                 outcome |= {"retry": rare[str(status)].retry, "held": rare[str(status)].held}
             else:
                 seconds = rows["seconds"].drop_nulls().to_numpy()

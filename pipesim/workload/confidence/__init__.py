@@ -1,0 +1,1 @@
+"""How well a log tells what was fitted to it: a confidence interval for every quantity that a workload model is used for."""
