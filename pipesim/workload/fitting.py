@@ -19,7 +19,7 @@ from pipesim.workload.drift import fit_drift
 from pipesim.workload.marks.combinations import fit_combinations
 from pipesim.workload.marks.fitting import MarksKind, fit_marks
 from pipesim.workload.model import Provenance, Window, WorkloadModel
-from pipesim.workload.structure import fit_structure
+from pipesim.workload.structure import find_places, fit_structure
 from pipesim.workload.tasks.assets import fit_assets
 from pipesim.workload.tasks.attempts import prepare
 from pipesim.workload.tasks.durations import fit_durations
@@ -102,7 +102,8 @@ def fit(trace: Trace, config: FitConfig | None = None, durations_of: WorkloadMod
     if attempts.is_empty():
         raise EmptyTraceError("no task of the trace belongs to one of its runs", where="task_runs.run_id")
     runs = trace.pipeline_runs.sort("submitted_at", "run_id", nulls_last=True)
-    structure, structure_notes = fit_structure(trace)
+    places = find_places(trace)
+    structure, structure_notes = fit_structure(places)
     with_shape = runs.filter(pl.col("pipeline_name").is_in(structure.pipelines))
     submitted = with_shape["submitted_at"].drop_nulls()
     if submitted.is_empty():
@@ -135,7 +136,7 @@ def fit(trace: Trace, config: FitConfig | None = None, durations_of: WorkloadMod
         arrivals=arrivals,
         arrival_gaps=gaps,
         combinations=combinations,
-        marks=fit_marks(config.marks, trace, attempts, combinations, structure, kinds, durations),
+        marks=fit_marks(config.marks, trace, attempts, combinations, places, structure, kinds, durations),
         structure=structure,
         durations=durations,
         kinds=kinds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,17 +34,43 @@ class Structure(Part):
     recombined: int = Field(default=0, ge=0, description="How many shapes, the last ones, no run of the log has.")
 
 
-def fit_structure(trace: Trace) -> tuple[Structure, list[str]]:
-    """Return the shapes of a trace's runs, and some that they recombine to, with their frequencies by pipeline.
+@dataclass(frozen=True)
+class Places:
+    """Where each task of a trace stands in its run, and what makes runs have the same shape.
 
-    A run that failed or was still open may lack the tasks it never reached. Its shape counts only if some completed run of
-    the same pipeline has it too; where no run of a pipeline completed, all its shapes count.
+    Args:
+        tasks: run_id, task_id, position and what each task is.
+        edges: run_id, child and parent, both positions.
+        keys: run_id, pipeline_name, whether it is complete, and the key of its shape.
+        twins: The shapes with tasks that are the same, by key.
+    """
+
+    tasks: pl.DataFrame
+    edges: pl.DataFrame
+    keys: pl.DataFrame
+    twins: dict[str, Shape]
+
+
+def find_places(trace: Trace) -> Places:
+    """Give every task of a trace its place.
 
     Raises:
         RequestError: If the dependencies of a run form a cycle.
     """
     tasks, edges = _positions(trace)
-    keys, twins = _keys(trace, tasks, edges)
+    return Places(tasks, edges, *_keys(trace, tasks, edges))
+
+
+def fit_structure(places: Places) -> tuple[Structure, list[str]]:
+    """Return the shapes of a trace's runs, and some that they recombine to, with their frequencies by pipeline.
+
+    A run that failed or was still open may lack the tasks it never reached. Its shape counts only if some completed run of
+    the same pipeline has it too; where no run of a pipeline completed, all its shapes count.
+
+    Args:
+        places: Of the tasks of a trace.
+    """
+    tasks, edges, keys, twins = places.tasks, places.edges, places.keys, places.twins
     pairs = keys.group_by("pipeline_name", "key").agg(
         pl.len().alias("runs"), pl.col("complete").any(), pl.col("run_id").first().alias("example")
     )
@@ -176,19 +203,15 @@ def _shapes(examples: pl.Series, tasks: pl.DataFrame, edges: pl.DataFrame) -> li
     return [build([tuple(row[c] for c in LABEL) for row in nodes[run]], links[run]) for run in examples]
 
 
-def run_shapes(trace: Trace, structure: Structure) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Return which shape each run has, and which of its tasks stands where.
+def run_shapes(places: Places, structure: Structure) -> pl.DataFrame:
+    """Return run_id and shape of the runs that have one of the shapes of a structure.
 
-    Returns:
-        run_id and shape of the runs that have one of the shapes; run_id, task_id and position of all tasks. Of tasks of one run
-        that are the same, which stands where is arbitrary.
+    Of tasks of one run that are the same, which stands where in the shape is arbitrary.
     """
-    tasks, edges = _positions(trace)
     known = pl.DataFrame({"key": [shape.key for shape in structure.shapes]}, schema={"key": pl.String}).with_columns(
         shape=pl.int_range(pl.len(), dtype=pl.Int64)
     )
-    runs = _keys(trace, tasks, edges)[0].join(known, on="key").select("run_id", "shape")
-    return runs, tasks.select("run_id", "task_id", "position")
+    return places.keys.join(known, on="key").select("run_id", "shape")
 
 
 def task_columns(structure: Structure) -> tuple[pl.DataFrame, NDArray[np.int64]]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipesim.errors import RequestError
 from pipesim.trace import Trace
-from pipesim.workload.structure import fit_structure
+from pipesim.workload.structure import find_places, fit_structure
 
 
 def dag_trace(runs: list[tuple[str, str, str, list[str], list[tuple[int, int]]]]) -> Trace:
@@ -65,7 +65,7 @@ def test_equal_dags_are_one_shape_whatever_their_task_ids() -> None:
     runs = [(f"r{i}", "p", "SUCCEEDED", *DIAMOND) for i in range(3)]
     runs.append(("r3", "p", "SUCCEEDED", ["b", "join", "load", "a"], [(1, 0), (1, 3), (0, 2), (3, 2)]))  # told in another order
     runs.append(("r4", "q", "SUCCEEDED", *CHAIN))
-    structure, notes = fit_structure(dag_trace(runs))
+    structure, notes = fit_structure(find_places(dag_trace(runs)))
     assert notes == []
     assert [len(s.tasks) for s in structure.shapes] == [4, 2]
     assert structure.pipelines == ("p", "q")
@@ -83,21 +83,21 @@ def test_cut_short_runs_count_only_with_a_shape_that_completed() -> None:
         ("r2", "p", "FAILED", ["load"], []),
         ("r3", "never", "FAILED", *CHAIN),
     ]
-    structure, notes = fit_structure(dag_trace(runs))
+    structure, notes = fit_structure(find_places(dag_trace(runs)))
     assert sorted(zip(structure.pair_pipeline, structure.pair_runs, strict=True)) == [(0, 1), (1, 2)]
     assert len(notes) == 1
     assert notes[0].startswith("structure: 1 unfinished runs")
 
 
 def test_tasks_of_one_name_get_distinct_ids() -> None:
-    structure, _ = fit_structure(dag_trace([("r0", "p", "SUCCEEDED", ["x", "x", "x-1"], [(1, 0), (2, 1)])]))
+    structure, _ = fit_structure(find_places(dag_trace([("r0", "p", "SUCCEEDED", ["x", "x", "x-1"], [(1, 0), (2, 1)])])))
     assert len({t.task_id for t in structure.shapes[0].tasks}) == 3
 
 
 def test_a_cycle_is_refused_with_its_run() -> None:
     runs = [("fine", "p", "SUCCEEDED", *CHAIN), ("looped", "p", "SUCCEEDED", ["a", "b"], [(0, 1), (1, 0)])]
     with pytest.raises(RequestError, match="'looped' form a cycle"):
-        fit_structure(dag_trace(runs))
+        fit_structure(find_places(dag_trace(runs)))
 
 
 @st.composite
@@ -114,20 +114,20 @@ def logs(draw: st.DrawFn) -> list[tuple[str, str, str, list[str], list[tuple[int
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(logs(), st.randoms())
 def test_neither_the_order_of_rows_nor_identifiers_matter(runs: list[Any], random: Random) -> None:
-    structure, notes = fit_structure(dag_trace(runs))
+    structure, notes = fit_structure(find_places(dag_trace(runs)))
     shuffled = random.sample(runs, len(runs))
     renamed = []
     for i, (_, pipeline, status, names, edges) in enumerate(shuffled):
         order = random.sample(range(len(names)), len(names))
         place = {old: new for new, old in enumerate(order)}
         renamed.append((f"x{i}", pipeline, status, [names[o] for o in order], [(place[c], place[p]) for c, p in edges]))
-    assert fit_structure(dag_trace(renamed)) == (structure, notes)
+    assert fit_structure(find_places(dag_trace(renamed))) == (structure, notes)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(logs())
 def test_expected_runs_are_those_of_the_log(runs: list[Any]) -> None:
-    structure, _ = fit_structure(dag_trace(runs))
+    structure, _ = fit_structure(find_places(dag_trace(runs)))
     expected = dict.fromkeys(structure.pipelines, 0.0)
     labels: dict[str, set[str]] = {name: set() for name in structure.pipelines}
     for _, pipeline, _, names, _ in runs:
@@ -147,7 +147,7 @@ def test_expected_runs_are_those_of_the_log(runs: list[Any]) -> None:
 def test_recombined_shapes_are_the_last_and_as_frequent_as_unseen_ones_are() -> None:
     runs = [(f"r{i}", "p", "SUCCEEDED", ["load", "train", "end"], [(1, 0), (2, 1)]) for i in range(99)]
     runs.append(("r99", "p", "SUCCEEDED", ["fetch", "train", "deploy"], [(1, 0), (2, 1)]))
-    structure, notes = fit_structure(dag_trace(runs))
+    structure, notes = fit_structure(find_places(dag_trace(runs)))
     assert structure.recombined == 2
     assert structure.pair_runs == pytest.approx((0.99 * 99, 0.99, 0.5, 0.5))
     names = {tuple(task.task_name for task in shape.tasks) for shape in structure.shapes[2:]}
@@ -159,5 +159,5 @@ def test_twins_whose_children_differ_are_one_shape_whatever_their_ids() -> None:
     """Two tasks `x` of one depth, of which one has a child: the identifiers alone would say which of them."""
     one = ("r0", "p", "SUCCEEDED", ["x", "x", "y"], [(2, 0)])
     other = ("r1", "p", "SUCCEEDED", ["x", "x", "y"], [(2, 1)])
-    structure, _ = fit_structure(dag_trace([one, other]))
+    structure, _ = fit_structure(find_places(dag_trace([one, other])))
     assert structure.pair_runs == (2.0,)

@@ -35,7 +35,7 @@ from pipesim.workload.laws.law import FamilyLaw, Floats, table_law
 from pipesim.workload.laws.quantities import Quantity, fit_quantity
 from pipesim.workload.laws.regression import Sample, fit_power
 from pipesim.workload.marks.combinations import fit_combinations
-from pipesim.workload.structure import fit_structure
+from pipesim.workload.structure import find_places, fit_structure
 from pipesim.workload.tasks.assets import fit_assets
 from pipesim.workload.tasks.durations import fit_durations
 from pipesim.workload.tasks.kinds import Kind, fit_kinds
@@ -60,7 +60,7 @@ def part_intervals(log: Trace) -> Iterator[Interval]:
     """Fit what does not take long, with quantile tables for the durations, and return its intervals."""
     runs = log.pipeline_runs
     attempts = dated_attempts(log)
-    structure, _ = fit_structure(log)
+    structure, _ = fit_structure(find_places(log))
     plain = attempts.drop("reads", "bytes", "cells", "day", "place")
     kinds = fit_kinds(plain, log)
     cells, _ = fit_durations(plain, lambda *names: stream(0, *names))

@@ -12,7 +12,7 @@ from pipesim.workload.confidence.limits import share_limits
 from pipesim.workload.confidence.row import MOST, Interval, by_day, rows, with_day
 from pipesim.workload.laws.law import Floats
 from pipesim.workload.marks.combinations import GAP_ENDS_S, MARKS, Combinations, gap_bins, repeats_of
-from pipesim.workload.structure import Structure, run_shapes, task_columns
+from pipesim.workload.structure import Structure, find_places, run_shapes, task_columns
 from pipesim.workload.tasks.attempts import KIND
 
 _HOW = "Wilson, days as clusters"
@@ -75,7 +75,7 @@ def structure_intervals(trace: Trace, structure: Structure, level: float) -> Ite
 
     Shapes that no run of the log has, and runs whose shape the model does not have, do not count.
     """
-    shapes, _ = run_shapes(trace, structure)
+    shapes = run_shapes(find_places(trace), structure)
     runs = trace.pipeline_runs
     dated = with_day(shapes, runs)
     if dated.is_empty():

@@ -15,7 +15,7 @@ from pipesim.workload.marks.independent import IndependentMarks
 from pipesim.workload.marks.model import Coupling
 from pipesim.workload.marks.same_day import SameDayMarks
 from pipesim.workload.marks.source_runs import SourceRuns, fit_source_runs
-from pipesim.workload.structure import Structure, run_shapes
+from pipesim.workload.structure import Places, Structure, run_shapes
 from pipesim.workload.tasks.attempts import KIND
 from pipesim.workload.tasks.durations import DurationCell, work_scores
 from pipesim.workload.tasks.kinds import Kind, demand_rows
@@ -28,6 +28,7 @@ def fit_marks(
     trace: Trace,
     attempts: pl.DataFrame,
     combinations: Combinations,
+    places: Places,
     structure: Structure,
     kinds: tuple[Kind, ...],
     cells: tuple[DurationCell, ...],
@@ -39,6 +40,7 @@ def fit_marks(
         trace: The trace.
         attempts: What `attempts.prepare` returns of it.
         combinations: The combinations of marks of its runs.
+        places: The places of its tasks.
         structure: The shapes of its runs.
         kinds: The kinds of its tasks.
         cells: The duration cells of its tasks.
@@ -47,7 +49,7 @@ def fit_marks(
     runs = runs.sort("submitted_at", "run_id")
     if kind == "independent":
         return IndependentMarks()
-    shapes, places = run_shapes(trace, structure)
+    shapes = run_shapes(places, structure)
     names = pl.DataFrame({"pipeline_name": structure.pipelines}).with_row_index("pipeline")
     rows = combinations.frame().drop("runs").with_row_index("combination")
     marked = (
@@ -57,7 +59,7 @@ def fit_marks(
         .join(shapes, on="run_id", how="left", maintain_order="left")
         .select("run_id", "submitted_at", "combination", pl.col("shape").fill_null(-1))
     )
-    tasks = _tasks(attempts, kinds, cells).join(places, on=["run_id", "task_id"])
+    tasks = _tasks(attempts, kinds, cells).join(places.tasks.select("run_id", "task_id", "position"), on=["run_id", "task_id"])
     source = fit_source_runs(marked, tasks)
     if kind == "same-day":
         return SameDayMarks(runs=source)
