@@ -11,6 +11,7 @@ from scipy import stats
 from pipesim.sample import build_workload
 from pipesim.trace import Trace
 from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, synthesize
+from pipesim.workload.marks.independent import IndependentMarks
 from pipesim.workload.retraining import draw_retraining
 
 ROUNDS = 120
@@ -104,7 +105,8 @@ def test_a_log_that_never_trains_has_no_retraining(job_trace: Any) -> None:
 
 def test_tasks_are_drawn_as_those_of_a_synthetic_trace(platform: WorkloadModel) -> None:
     """The same laws: of what a pipeline's training takes, asks for and reads, and how it ends."""
-    synthetic = synthesize(platform, SynthesisConfig(days=60, seed=2))
+    alone = platform.model_copy(update={"marks": IndependentMarks()})  # else runs share the work of one run of the log
+    synthetic = synthesize(alone, SynthesisConfig(days=60, seed=2))
     rounds = [draw_retraining(platform, number, 9) for number in range(60)]
     retrained = pl.concat([trace.task_runs for trace in rounds])
     for kind, framework in (("train", "SparkML"), ("train", "TensorFlow"), ("preprocess", None)):
