@@ -145,6 +145,7 @@ def synthesize(
 def quality(
     seeds: Annotated[int, typer.Option("--seeds", metavar="N", help="How many synthetic traces are drawn.")] = 16,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="The seed of the first; the others have the next ones.")] = 0,
+    private: Annotated[bool, typer.Option("--private", help="Judge private traces; what is found is not stored.")] = False,
     home: Home = _HOME,
     as_json: Json = False,
     debug: Debug = False,
@@ -154,7 +155,7 @@ def quality(
     from pipesim.quality import QualityConfig
     from pipesim.verbs import quality as judge
 
-    config = _config(QualityConfig, {"seeds": seeds, "seed": seed})
+    config = _config(QualityConfig, {"seeds": seeds, "seed": seed, "private": private})
     lake = Lake(home)
     with _bar("comparing traces") as progress:
         found = judge(lake, config, progress)

@@ -109,6 +109,8 @@ def synthesize_trace(lake: Lake, config: SynthesisConfig) -> Synthesized:
 def quality(lake: Lake, config: QualityConfig, tell: Callable[[float], None] | None = None) -> Quality:
     """Judge the current model by the observed trace, store what was found and make it the current quality.
 
+    What is found of private traces is not stored: it would stand for the model's own.
+
     Args:
         lake: The store.
         config: How to judge.
@@ -123,8 +125,9 @@ def quality(lake: Lake, config: QualityConfig, tell: Callable[[float], None] | N
 
     model = load_model(lake)
     found = judge(lake.load_observed(), model, config, tell)
-    inputs = {path.stem: file_hash(path) for path in lake.ingest_manifests()}
-    save_quality(lake, found, {"config": config.model_dump(mode="json"), "ingests": inputs})
+    if not config.private:
+        inputs = {path.stem: file_hash(path) for path in lake.ingest_manifests()}
+        save_quality(lake, found, {"config": config.model_dump(mode="json"), "ingests": inputs})
     return found
 
 

@@ -20,6 +20,7 @@ from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, synthesize
 from pipesim.workload.arrivals.hour_of_week import HourOfWeekArrivals
+from pipesim.workload.privacy import public_names
 
 #: Metric, part of the trace, value, and why there is none.
 Row = tuple[str, str, float | None, str | None]
@@ -39,6 +40,7 @@ class QualityConfig(BaseModel):
 
     seeds: int = Field(default=16, ge=1, le=1000, description="How many synthetic traces are drawn; 16 or more tell chance.")
     seed: int = Field(default=0, ge=0, description="The root seed: that of the first trace; the others have the next ones.")
+    private: bool = Field(default=False, description="Judge private traces, in which names are replaced.")
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def quality(
             tell(done / (config.seeds * _SERIES))
 
     numbers = range(config.seed, config.seed + config.seeds)
-    drawn = {"model": _draw(real, model, numbers, step)}
+    drawn = {"model": _draw(real, model, numbers, step, config.private)}
     drawn["baseline"] = _draw(real, simple, numbers, step)
     rows = [(name, n, *row) for name, many in drawn.items() for n, one in zip(numbers, many, strict=True) for row in one.rows]
     for number in numbers:
@@ -127,9 +129,9 @@ def quality(
     return Quality(model.id, simple.id, len(real.days), scores, cells, seeds, together(curves(real), *sides))
 
 
-def one_seed(real: Excerpt, model: WorkloadModel, seed: int) -> Drawn:
+def one_seed(real: Excerpt, model: WorkloadModel, seed: int, private: bool = False) -> Drawn:
     """Draw the synthetic trace of a seed, as `synthesize` does, and compare it with the real excerpt."""
-    other = _synthetic(real, model, seed)
+    other = _synthetic(real, model, seed, private)
     rows = [row for metric in METRICS for row in _rows(metric, lambda m: m.compute(real, other))]
     return Drawn(tuple(rows), curves(other))
 
@@ -145,15 +147,19 @@ def _waits(real: Excerpt, model: WorkloadModel, seed: int) -> list[Row]:
     return [row for metric in METRICS if metric.name == WAIT_ERROR for row in _rows(metric, lambda m: m.compute(real, other))]
 
 
-def _synthetic(real: Excerpt, model: WorkloadModel, seed: int) -> Excerpt:
+def _synthetic(real: Excerpt, model: WorkloadModel, seed: int, private: bool = False) -> Excerpt:
     stretch, days = synthetic_stretch(real.stretch, model)
-    return excerpt(synthesize(model, SynthesisConfig(days=days, seed=seed)), stretch, gpus=real.gpus)
+    trace = synthesize(model, SynthesisConfig(days=days, seed=seed, private=private))
+    if private:  # what is compared is not who the numbers are
+        names = (pl.col(column).replace(known) for column, known in public_names(model).items())
+        trace = Trace({**trace.frames, "pipeline_runs": trace.pipeline_runs.with_columns(*names)}, trace.origin, trace.name)
+    return excerpt(trace, stretch, gpus=real.gpus)
 
 
-def _draw(real: Excerpt, model: WorkloadModel, seeds: range, step: Callable[[], None]) -> list[Drawn]:
+def _draw(real: Excerpt, model: WorkloadModel, seeds: range, step: Callable[[], None], private: bool = False) -> list[Drawn]:
     found = []
     for seed in seeds:
-        found.append(one_seed(real, model, seed))
+        found.append(one_seed(real, model, seed, private))
         step()
     return found
 

@@ -48,6 +48,16 @@ def private(model: WorkloadModel) -> WorkloadModel:
     )
 
 
+def public_names(model: WorkloadModel) -> dict[str, dict[str, str]]:
+    """Return, for the columns pipeline_name and tenant, the log's name of each number that private traces hold."""
+    pipelines = _pipelines(model.combinations, len(model.structure.pipelines))
+    tenants = _names(model.combinations, "tenant")
+    return {
+        "pipeline_name": dict(zip(pipelines, model.structure.pipelines, strict=True)),
+        "tenant": {number: name for name, number in tenants.items() if name is not None and number is not None},
+    }
+
+
 def _pipelines(combinations: Combinations, count: int) -> tuple[str, ...]:
     """Return a number for each pipeline, the most frequent first."""
     runs = np.bincount(np.asarray(combinations.pipeline), weights=np.asarray(combinations.runs), minlength=count)

@@ -84,6 +84,15 @@ def test_a_seed_gives_the_same_whatever_else_is_drawn(trace: Trace, model: Workl
         assert mine.rows() == list(rows)
 
 
+def test_private_traces_have_scores_of_their_own(trace: Trace, model: WorkloadModel, found: Quality) -> None:
+    private = quality(trace, model, QualityConfig(seeds=1, private=True)).as_dict()["scores"]
+    assert set(private) == NAMES
+    # Numbers instead of names are no difference.
+    assert private["category_mix"]["value"] > 0.9
+    assert private["count_ratio"]["value"] == pytest.approx(1, abs=0.1)
+    assert private != quality(trace, model, QualityConfig(seeds=1)).as_dict()["scores"]
+
+
 def test_runs_that_were_ingested_later_change_nothing(trace: Trace) -> None:
     early = Trace({name: trace[name].head(300) for name in ("pipeline_runs", "task_runs")})
     trace = Trace({name: trace[name].head(400) for name in ("pipeline_runs", "task_runs")})
@@ -121,7 +130,7 @@ def test_the_verb_stores_the_same_bytes_every_time(home: Lake, model: WorkloadMo
         assert stored.schema == QUALITY_TABLES[name].polars_schema, "the declaration leaves out nothing that is told"
     assert home.current(home.lake / "quality") == model.id
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    assert manifest["config"] == {"seeds": 1, "seed": 0}
+    assert manifest["config"] == {"seeds": 1, "seed": 0, "private": False}
     assert (manifest["model"], manifest["days"]) == (model.id, 14)
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
