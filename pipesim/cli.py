@@ -115,6 +115,8 @@ def fit(
     config = _config(FitConfig, {"arrivals": arrivals, "marks": marks, "window": window})
     with _working("fitting the workload model"):
         fitted = fit_workload(Lake(home), config)
+    for note in fitted.notes:
+        _say(f"{'warning' if note.startswith('drift') else 'note'}: {note}")
     _print(fitted.as_dict(), as_json, f"model {fitted.model}: {fitted.rows:,} rows in {fitted.cells} duration cells")
 
 

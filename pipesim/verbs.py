@@ -24,16 +24,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Fitted:
-    """What fitting left: the model's identifier, the attempts it was fitted to, its duration cells, wall-clock seconds."""
+    """What fitting left: the model's identifier, the attempts it was fitted to, its duration cells, wall-clock seconds.
+
+    `notes` says where the log was too short or too thin, how marks were chosen, and, first, whether the window drifts.
+    """
 
     model: str
     rows: int
     cells: int
     seconds: float
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON object of the command line."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in ("model", "rows", "cells", "seconds")}
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,8 @@ def fit_workload(lake: Lake, config: FitConfig) -> Fitted:
     with lake.transaction() as tx:
         tx.stage(lake.models / f"{model.id}.json").write_text(model.to_json(), encoding="utf-8")
         tx.write_json({"current": model.id}, lake.models / CURRENT)
-    return Fitted(model.id, model.provenance.task_runs, len(model.durations), round(time.perf_counter() - begun, 3))
+    seconds = round(time.perf_counter() - begun, 3)
+    return Fitted(model.id, model.provenance.task_runs, len(model.durations), seconds, model.notes)
 
 
 def load_model(lake: Lake, name: str | None = None) -> WorkloadModel:

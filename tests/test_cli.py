@@ -371,3 +371,23 @@ def test_a_comparison_of_different_worlds_says_so(
         file.write_text(f"name: {file.stem}\nworkload: {{kind: replay}}\nhorizon_days: {days}\n{platform}\n")
     code, _, err = run("compare", *files)
     assert (code, "warning: the scenarios differ in horizon_days" in err) == (0, True), err
+
+
+def test_fit_warns_on_the_terminal_where_the_log_drifts(run: Cli, tmp_path: Path) -> None:
+    hours = [(day, hour) for day in range(42) for hour in range(0, 24, 3)]
+    stamps = [f"2026-{3 + (day >= 31):02d}-{day % 31 + 1:02d}T{hour:02d}:00:00Z" for day, hour in hours]  # from a Sunday on
+    folder = tmp_path / "drifting"
+    folder.mkdir()
+    tasks = [
+        f"r{i},t,train,train,ok,{60 * 2 ** (day // 7)},{at}" for i, ((day, _), at) in enumerate(zip(hours, stamps, strict=True))
+    ]
+    runs = [f"r{i},p,ok,{at}" for i, at in enumerate(stamps)]
+    (folder / "task_runs.csv").write_text("run_id,task_id,task_name,task_type,status,duration_s,queued_at\n" + "\n".join(tasks))
+    (folder / "pipeline_runs.csv").write_text("run_id,pipeline_name,status,submitted_at\n" + "\n".join(runs))
+    assert run("ingest", folder, "--source", "native")[0] == 0
+    code, out, err = run("fit", "--marks", "independent", "--json")
+    assert code == 0
+    assert set(json.loads(out)) == {"model", "rows", "cells", "seconds"}
+    (warning,) = [line for line in err.splitlines() if line.startswith("warning: drift")]
+    assert "durations differ by a factor of" in warning
+    assert "--window 2026-03-16..2026-04-05" in warning

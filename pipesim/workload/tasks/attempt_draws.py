@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -184,27 +185,36 @@ def _draw_quantities(
     score, data = tasks.work[task], tasks.data[task]
     by_data = np.full(len(kind), np.nan)
     read, written = np.full(len(kind), np.nan), np.full(len(kind), np.nan)
-    for i, rows in _groups(kind, len(model.kinds)):
-        k = model.kinds[i]
+
+    def draw_kind(group: tuple[int, Indices]) -> None:
+        k, rows = model.kinds[group[0]], group[1]
         rng = stream(seed, "durations", k.name)
         early = rows[ends_early[rows]]
         score[early] = conditional(k.correlation[0], data[early], rng.standard_normal(len(early)))
         data_time = k.data_time.law if k.data_time else None
         if k.read.law is None and k.written.law is None and data_time is None:
-            continue
+            return
         known = stream(seed, "bytes", k.name).random(len(rows))
-        read[rows] = k.read.draw(uniform(data[rows]), known)
+        amount = uniform(data[rows])
+        read[rows] = k.read.draw(amount, known)
         out = third(k.correlation, data[rows], score[rows], rng.standard_normal(len(rows)))
         written[rows] = k.written.draw(uniform(out), known)
         if data_time is not None:
-            by_data[rows] = data_time.seconds(data_time.amounts(read[rows], uniform(data[rows])), uniform(score[rows]))
+            by_data[rows] = data_time.seconds(data_time.amounts(read[rows], amount), uniform(score[rows]))
 
     laws: list[Law | None] = [*(c.choice.law if c.choice else None for c in model.durations), *held]
     seconds = np.empty(len(kind))
-    for i, rows in _groups(np.where(ends_early, len(model.durations) + outcome, tasks.cell[task]), len(laws)):
-        law = laws[i]
+
+    def draw_seconds(group: tuple[int, Indices]) -> None:
+        law, rows = laws[group[0]], group[1]
         assert law is not None, "every attempt draws from a cell or an outcome that has a law"
         seconds[rows] = law.quantile(uniform(score[rows]))
+
+    # Each group has rows and streams of its own, so that threads change nothing but the time.
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(draw_kind, _groups(kind, len(model.kinds))))
+        label = np.where(ends_early, len(model.durations) + outcome, tasks.cell[task])
+        list(pool.map(draw_seconds, _groups(label, len(laws))))
     return np.where(ends_early | np.isnan(by_data), seconds, by_data), read, written
 
 
