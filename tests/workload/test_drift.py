@@ -13,6 +13,7 @@ from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.workload import FitConfig, fit
 from pipesim.workload.drift import Drift, fit_drift
+from pipesim.workload.tasks.attempts import prepare
 
 MONDAY = datetime(2024, 1, 1)
 
@@ -68,9 +69,9 @@ def test_too_few_weeks_tell_nothing(count: int) -> None:
 
 
 def test_the_model_keeps_the_drift_and_says_it(philly: Trace, job_trace: Callable[..., Trace]) -> None:
-    model = fit(philly, FitConfig(arrivals="poisson", marks="independent"))
-    assert [drift.weeks for drift in model.drift] == [6, 6, 6]
-    assert not [note for note in model.notes if note.startswith("drift")]
+    found, notes = fit_drift(philly.pipeline_runs.sort("submitted_at"), prepare(philly), partial(stream, 0))
+    assert [drift.weeks for drift in found] == [6, 6, 6]
+    assert not notes
     hours = np.arange(60 * 24)
     drifting = fit(job_trace(np.exp(hours / 300.0), at_s=hours * 3600.0), FitConfig(arrivals="poisson", marks="independent"))
     assert any(note.startswith("drift: the window is not stationary") for note in drifting.notes)
