@@ -45,7 +45,8 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outcome]:
     job = defs.resolve_job_def("whole_path")
     with dg.DagsterInstance.ephemeral() as instance:
         resources = {"home": Home(path=str(lake.root)), "inbox": Inbox(path=str(lake.root / "no-inbox"))}
-        result = job.execute_in_process(instance=instance, resources=resources)
+        config = {"ops": {"synthetic_quality": {"config": {"seeds": 1}}}}
+        result = job.execute_in_process(config, instance=instance, resources=resources)
         yield Outcome(result, lake, instance)
 
 

@@ -35,7 +35,7 @@ _LINES = st.one_of(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.lists(_LINES, min_size=1, max_size=15), min_size=1, max_size=3), st.sampled_from([40, 300, 1 << 20]), st.data()
 )
@@ -112,7 +112,7 @@ def test_the_cheap_way_of_parsing_gives_what_the_careful_one_gives(
         assert one.equals(other)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.text(st.characters(exclude_characters="\n\0", exclude_categories=["Cs"]), max_size=30), min_size=1),
     st.integers(1, 40),

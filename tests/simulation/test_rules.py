@@ -186,7 +186,7 @@ policy = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=45, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.lists(run, min_size=3, max_size=8),
     st.one_of(plain_pool, node_pool),

@@ -42,6 +42,8 @@ from pipesim.workload.tasks.kinds import Kind, fit_kinds
 from pipesim.workload.tasks.preprocessing import DataTime, DataTimeChoice
 from tests.workload.sample_truth import expected_outcomes, quantities
 
+pytestmark = pytest.mark.endurance
+
 LEVEL = 0.95
 #: Limits are approximations: how far from 95 % the rate may be.
 TOLERANCE = 0.02

@@ -52,7 +52,7 @@ def test_a_budget_puts_off_what_it_cannot_pay_and_who_waits_longest_comes_first(
     assert result.summary.lifecycle.retrainings_postponed == 9
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.integers(0, 4), st.floats(0.1, 30), st.sampled_from([24.0, 100.0, 168.0]), st.integers(0, 3))
 def test_a_budget_is_never_exceeded(runs: int, gpu_hours: float, period_h: float, replication: int) -> None:
     laws = [law(f"m{i}", 0.9, tenant=("x", "y", None)[i % 3], gradual_per_day=0.02 * (1 + i)) for i in range(6)]
@@ -73,7 +73,7 @@ def test_a_budget_is_never_exceeded(runs: int, gpu_hours: float, period_h: float
     assert {is_x for is_x, _ in spent} == {True for _ in range(min(runs, 1))} | ({False} if gpu_hours >= 1.5 else set())
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @example(2.225e-309, 0.0, 0.0, 0.5, 0.6, 0, False)
 @given(
     st.floats(0, 0.03), st.floats(0, 0.3), st.floats(0, 0.2), st.floats(0.3, 0.9), st.floats(0.3, 0.9), st.integers(0, 9),
