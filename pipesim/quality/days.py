@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from pipesim.quality.values import Int64, Mask
+from pipesim.workload.arrivals.clock import SATURDAY
 
 #: Fewer days cannot be halved often enough to tell what is chance.
 FEWEST_DAYS = 4
-_SATURDAY = 5
 
 
 def half_of_the_days(weekday: Int64, rng: np.random.Generator) -> Mask:
@@ -33,7 +33,7 @@ def days_drawn(weekday: Int64, rng: np.random.Generator) -> Int64:
         weekday: [D] From 0, Monday.
         rng: The source of chance.
     """
-    weekend = weekday >= _SATURDAY
+    weekend = weekday >= SATURDAY
     drawn = np.empty(len(weekday), dtype=np.int64)
     for kind in (False, True):
         rows = np.flatnonzero(weekend == kind)

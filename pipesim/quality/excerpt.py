@@ -12,9 +12,9 @@ import polars as pl
 from pipesim.quality.gang_queue import waits_us
 from pipesim.quality.stretch import Stretch
 from pipesim.quality.values import Int64, Values
+from pipesim.workload.arrivals.clock import DAY_US
 from pipesim.workload.laws.law import Floats
 
-DAY_US = 86_400_000_000
 #: A job that holds its servers for longer counts for this long, as single ones would outweigh all others.
 MOST_HELD_US = 7 * DAY_US
 #: A GPU's parts: fractions of one are real.

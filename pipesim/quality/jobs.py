@@ -7,11 +7,11 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 
-from pipesim.quality.excerpt import DAY_US, Excerpt
+from pipesim.quality.excerpt import Excerpt
 from pipesim.quality.stretch import Stretch
 from pipesim.quality.values import Int64
 from pipesim.trace import Trace
-from pipesim.workload.arrivals.clock import microseconds
+from pipesim.workload.arrivals.clock import DAY_US, microseconds
 from pipesim.workload.tasks.attempts import NOT_BEGUN, UNSUCCESSFUL, prepare
 
 _TASK = ("run_id", "task_id")

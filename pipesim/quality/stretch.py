@@ -10,6 +10,7 @@ import numpy as np
 
 from pipesim.workload import WorkloadModel
 from pipesim.workload.fitting import days as days_of_window
+from pipesim.workload.synthesis import midnight_after
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -73,9 +74,7 @@ def synthetic_stretch(real: Stretch, model: WorkloadModel) -> tuple[Stretch, int
 
     A synthetic trace begins at the first midnight at or after the end of the window, so up to a week of it is left out.
     """
-    start = _midnight(model.window.end)
-    if start != model.window.end:
-        start += DAY
+    start = midnight_after(model.window.end)
     offset = (real.begin - start) % WEEK
     return real.beginning_at(start + offset), math.ceil((offset + real.hours * HOUR) / DAY)
 

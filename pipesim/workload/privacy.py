@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from pipesim.workload.arrivals.day_ar import DayArArrivals, fit_day_ar
+from pipesim.workload.arrivals.day_ar import FEWEST_DAYS, DayArArrivals, fit_day_ar
 from pipesim.workload.arrivals.day_block import DayBlockArrivals
 from pipesim.workload.arrivals.days import SourceDays
 from pipesim.workload.arrivals.model import ArrivalModel
@@ -19,7 +19,6 @@ from pipesim.workload.tasks.kinds import DEMAND, Demands, Kind
 
 #: What fewer runs or tasks than this have in common could tell who they were.
 FEWEST = 5
-_FEWEST_DAYS = 14
 
 
 def private(model: WorkloadModel) -> WorkloadModel:
@@ -79,7 +78,7 @@ def _arrivals(arrivals: ArrivalModel) -> ArrivalModel:
     if not isinstance(arrivals, DayBlockArrivals):
         return arrivals
     cascade = arrivals.cascade.model_copy(update={"patterns": None})
-    if len(arrivals.source.day) >= _FEWEST_DAYS:
+    if len(arrivals.source.day) >= FEWEST_DAYS:
         return fit_day_ar(arrivals.source, cascade)
     # Of a few days not even the shares of hours are lent: each hour has the mean of its three neighbours on the mean day.
     week = arrivals.weekly_rates().reshape(7, 24)

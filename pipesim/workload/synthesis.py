@@ -46,7 +46,7 @@ def synthesize(model: WorkloadModel, config: SynthesisConfig) -> Trace:
     name = trace_name(model, config)
     if config.private:
         model = private(model)
-    start = _midnight_after(model.window.end)
+    start = midnight_after(model.window.end)
     end = start + timedelta(days=config.days)
     submissions = model.arrivals.sample(stream(config.seed, "arrivals"), start, config.days, config.scale)
     instants = submissions.instants
@@ -95,7 +95,8 @@ def _check(model: WorkloadModel, config: SynthesisConfig) -> None:
         )
 
 
-def _midnight_after(end: datetime) -> datetime:
+def midnight_after(end: datetime) -> datetime:
+    """Return the first midnight at or after an instant: where a synthetic trace begins, given where the window ends."""
     midnight = datetime.combine(end.date(), time())
     return midnight if end == midnight else midnight + timedelta(days=1)
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from pipesim.quality.excerpt import DAY_US, Excerpt
+from pipesim.quality.excerpt import Excerpt
 from pipesim.quality.jobs import excerpt
 from pipesim.quality.stretch import Stretch
 from pipesim.trace import Trace
+from pipesim.workload.arrivals.clock import DAY_US
 from tests.quality.conftest import MONDAY, days_from_monday, jobs_of, jobs_trace
 
 US = 1_000_000

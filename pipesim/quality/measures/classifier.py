@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from pipesim.quality.excerpt import DAY_US, Excerpt
+from pipesim.quality.excerpt import Excerpt
 from pipesim.quality.measures.metric import CannotTellError
 from pipesim.quality.values import Int64, Mask
+from pipesim.workload.arrivals.clock import DAY_US
 from pipesim.workload.laws.law import Floats
 
 #: Jobs in a window.

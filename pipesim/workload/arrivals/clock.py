@@ -16,6 +16,8 @@ SECOND_US = 1_000_000
 HOUR_US = 3600 * SECOND_US
 DAY_US = 24 * HOUR_US
 HOURS_OF_WEEK = 168
+#: Of the days of the week from 0, Monday, the first of the weekend.
+SATURDAY = 5
 _EPOCH = datetime(1970, 1, 1)
 
 

@@ -9,13 +9,15 @@ import numpy as np
 from pydantic import Field
 
 from pipesim.workload.arrivals.cascade import Cascade
-from pipesim.workload.arrivals.clock import DAY_US, Submissions, microseconds, weekday
-from pipesim.workload.arrivals.day_block import submissions
-from pipesim.workload.arrivals.days import SATURDAY, Days, SourceDays, shares_of
+from pipesim.workload.arrivals.clock import DAY_US, SATURDAY, Submissions, microseconds, weekday
+from pipesim.workload.arrivals.cox import CoxArrivals, submissions
+from pipesim.workload.arrivals.days import Days, SourceDays, shares_of
 from pipesim.workload.laws.law import Floats
 from pipesim.workload.part import Part
 
 _NEAREST = 6
+#: Fewer days tell no correlation between days.
+FEWEST_DAYS = 14
 #: A day without a submission has a logarithm too.
 _HALF = 0.5
 
@@ -32,7 +34,7 @@ class DayKind(Part):
     logs: tuple[float, ...]
 
 
-class DayArArrivals(Part):
+class DayArArrivals(CoxArrivals):
     """A Cox process of days whose log totals follow an AR(1) process, none of them a day of the log.
 
     The normal scores of the totals follow the autoregression. Their quantiles are those of the log's days of the kind (Monday
@@ -40,24 +42,13 @@ class DayArArrivals(Part):
     of one of the six days of its kind with the nearest totals until some hour of the day, and from then on those of another.
 
     Attributes:
-        source: The days that were fitted.
         kinds: The totals of weekdays and of weekends.
         correlation: Of the deviations of neighbouring days from the mean logarithm of their kind.
     """
 
     kind: Literal["day-ar"] = "day-ar"
-    source: SourceDays
-    cascade: Cascade
     kinds: tuple[DayKind, DayKind]
     correlation: float = Field(gt=-1, lt=1)
-
-    def weekly_rates(self) -> Floats:
-        """Return the mean submissions per hour of each hour of the week, [168] from Monday 00:00."""
-        return self.source.weekly_rates()
-
-    def expected_runs(self, days: float, scale: float) -> float:
-        """Return the expected number of arrivals, the weekdays weighted equally."""
-        return float(np.mean(self.weekly_rates())) * 24 * days * scale
 
     def sample(self, rng: np.random.Generator, start: datetime, days: float, scale: float) -> Submissions:
         """Return the submissions in [start, start + days)."""

@@ -8,14 +8,12 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from pipesim.workload.arrivals.cascade import Cascade
-from pipesim.workload.arrivals.clock import DAY_US, HOUR_US, Instants, Submissions, microseconds, weekday
-from pipesim.workload.arrivals.days import Days, SourceDays
-from pipesim.workload.laws.law import Floats
-from pipesim.workload.part import Part
+from pipesim.workload.arrivals.clock import DAY_US, Submissions, microseconds, weekday
+from pipesim.workload.arrivals.cox import CoxArrivals, submissions
+from pipesim.workload.arrivals.days import Days
 
 
-class DayBlockArrivals(Part):
+class DayBlockArrivals(CoxArrivals):
     """A Cox process whose days have the hourly intensities of days of the log, spread within hours by a cascade.
 
     Days follow each other as in the log until the next would be no day that may stand for the weekday, or, with probability
@@ -24,17 +22,7 @@ class DayBlockArrivals(Part):
     """
 
     kind: Literal["day-block"] = "day-block"
-    source: SourceDays
-    cascade: Cascade
     jump: float = Field(default=1 / 3, ge=0, le=1)
-
-    def weekly_rates(self) -> Floats:
-        """Return the mean submissions per hour of each hour of the week, [168] from Monday 00:00."""
-        return self.source.weekly_rates()
-
-    def expected_runs(self, days: float, scale: float) -> float:
-        """Return the expected number of arrivals, the weekdays weighted equally."""
-        return float(np.mean(self.weekly_rates())) * 24 * days * scale
 
     def sample(self, rng: np.random.Generator, start: datetime, days: float, scale: float) -> Submissions:
         """Return the submissions in [start, start + days)."""
@@ -69,24 +57,3 @@ class DayBlockArrivals(Part):
             used[at] += 1
             walk[i] = at
         return walk
-
-
-def submissions(
-    rng: np.random.Generator, cascade: Cascade, horizon: Days, intensity: Floats, scale: float, begin: int, end: int
-) -> Instants:
-    """Return the instants, in [begin, end), of a Cox process.
-
-    Args:
-        rng: The generator.
-        cascade: Spreads an hour's submissions.
-        horizon: [D] Days since 1970.
-        intensity: [D, 24] Expected submissions in each hour at scale 1.
-        scale: Multiplies them.
-        begin: The first instant, in microseconds since 1970.
-        end: The instant after the last.
-    """
-    hours = np.repeat(horizon * 24, 24) + np.tile(np.arange(24), len(horizon))
-    needed = (hours >= begin // HOUR_US) & (hours * HOUR_US < end)
-    counts = rng.poisson(intensity.ravel()[needed] * scale)
-    instants = cascade.spread(rng, hours[needed], counts, scale)
-    return np.asarray(instants[(instants >= begin) & (instants < end)])

@@ -6,13 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipesim.workload.arrivals.clock import DAY_US, HOUR_US, Instants, weekday
+from pipesim.workload.arrivals.clock import DAY_US, HOUR_US, SATURDAY, Instants, weekday
 from pipesim.workload.laws.law import Floats
 from pipesim.workload.part import Part
 
 Days = NDArray[np.int64]
 
-SATURDAY = 5
 #: With this many days of a weekday in the log, only these stand for it.
 _ENOUGH = 2
 

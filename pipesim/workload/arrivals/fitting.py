@@ -10,7 +10,7 @@ import numpy as np
 from pipesim.errors import RequestError
 from pipesim.workload.arrivals.cascade import fit_cascade
 from pipesim.workload.arrivals.clock import DAY_US, Instants
-from pipesim.workload.arrivals.day_ar import fit_day_ar
+from pipesim.workload.arrivals.day_ar import FEWEST_DAYS, fit_day_ar
 from pipesim.workload.arrivals.day_block import DayBlockArrivals
 from pipesim.workload.arrivals.days import fit_source_days
 from pipesim.workload.arrivals.hour_of_week_fit import fit_hour_of_week, fit_poisson
@@ -19,8 +19,6 @@ from pipesim.workload.laws.choice import LawChoice
 
 ArrivalKind = Literal["day-block", "day-ar", "hour-of-week", "poisson"]
 
-#: Fewer days tell no correlation between days.
-_FEWEST_DAYS = 14
 #: A log that is silent for longer than this, and for more than half of its time, has a clock that jumped, or is two logs.
 _SILENCE_DAYS = 60
 
@@ -48,10 +46,10 @@ def fit_arrivals(
         return fit_hour_of_week(submitted, end, streams)
     source, notes = fit_source_days(submitted, begin, end)
     cascade = fit_cascade(submitted)
-    if kind == "day-ar" and len(source.day) >= _FEWEST_DAYS:
+    if kind == "day-ar" and len(source.day) >= FEWEST_DAYS:
         return fit_day_ar(source, cascade), None, notes
     if kind == "day-ar":
-        notes.append(f"arrivals: under {_FEWEST_DAYS} whole days tell no correlation between days, so day-block serves")
+        notes.append(f"arrivals: under {FEWEST_DAYS} whole days tell no correlation between days, so day-block serves")
     return DayBlockArrivals(source=source, cascade=cascade), None, notes
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from pipesim.workload.arrivals.cascade import LEVELS, bins, splits
-from pipesim.workload.arrivals.clock import DAY_US, HOUR_US, Instants, weekday
-from pipesim.workload.arrivals.days import SATURDAY, Days, whole_days
+from pipesim.workload.arrivals.clock import DAY_US, HOUR_US, SATURDAY, Instants, weekday
+from pipesim.workload.arrivals.days import Days, whole_days
 from pipesim.workload.arrivals.model import ArrivalModel
 from pipesim.workload.confidence.limits import clusters, deviation, factor_limits, share_limits
 from pipesim.workload.confidence.row import Interval, rows

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from pipesim.workload.arrivals.clock import DAY_US, HOUR_US, Instants, Submissions, weekday
+from pipesim.workload.arrivals.clock import DAY_US, HOUR_US, SATURDAY, Instants, Submissions, weekday
 from pipesim.workload.marks.combinations import Combinations
 from pipesim.workload.marks.drawn import Indices, Marks
 from pipesim.workload.marks.source_runs import BLOCK, SourceRuns
@@ -57,9 +57,9 @@ class SameDayMarks(Part):
         """Return a day of the log for each day of the horizon."""
         of_log, sizes = np.unique(np.asarray(self.runs.hour, dtype=np.int64) // 24, return_counts=True)
         lent = np.empty(len(counts), dtype=np.int64)
-        weekend = weekday(np.arange(first_day, first_day + len(counts))) >= 5
+        weekend = weekday(np.arange(first_day, first_day + len(counts))) >= SATURDAY
         for kind in (False, True):
-            alike = (weekday(of_log) >= 5) == kind
+            alike = (weekday(of_log) >= SATURDAY) == kind
             alike = np.flatnonzero(alike if alike.any() else np.ones(len(of_log), dtype=bool))
             mine = np.flatnonzero(weekend == kind)
             apart = np.abs(np.log((counts[mine, None] + 1) / (sizes[alike] + 1)))
