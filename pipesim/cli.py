@@ -355,7 +355,10 @@ def _config(kind: Any, values: dict[str, Any]) -> Any:
     try:
         return kind(**values)
     except ValidationError as error:
-        wrong = [f"--{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors()]
+        wrong = [
+            f"--{'.'.join(str(part) for part in item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors()
+        ]
         raise RequestError("\n".join(wrong)) from error
 
 

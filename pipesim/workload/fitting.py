@@ -92,7 +92,14 @@ def fit(trace: Trace, config: FitConfig | None = None, durations_of: WorkloadMod
             remedy="call pipesim.quality.fit_with_best_marks, or name one of same-day, hour-octave and independent",
         )
     if config.window:
+        covered = trace.pipeline_runs.select(first=pl.col("submitted_at").min(), last=pl.col("submitted_at").max()).row(0)
         trace = within(trace, *days(config.window))
+        if trace.pipeline_runs.is_empty() and None not in covered:
+            raise EmptyTraceError(
+                f"the trace has no pipeline runs with tasks to learn from between {config.window}",
+                where=trace.name,
+                remedy=f"choose days of its own, {covered[0]:%Y-%m-%d}..{covered[1]:%Y-%m-%d}",
+            )
     if trace.pipeline_runs.is_empty() or trace.task_runs.is_empty():
         where = f" between {config.window}" if config.window else ""
         raise EmptyTraceError(

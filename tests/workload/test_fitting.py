@@ -138,3 +138,9 @@ def test_laws_of_durations_that_are_taken_over_give_the_same_model(job_trace: An
         first = WorkloadModel.from_json(fit(trace).to_json())
         config = FitConfig(arrivals="hour-of-week", marks="independent")
         assert fit(trace, config, durations_of=first).to_json() == fit(trace, config).to_json()
+
+
+def test_a_window_beside_the_log_names_the_days_that_it_has(job_trace: Any) -> None:
+    with pytest.raises(EmptyTraceError, match="between 2031-01-01") as error:
+        fit(job_trace([60.0] * 200), FitConfig(window="2031-01-01..2031-01-05"))
+    assert "2024-01-01..2024-01-02" in str(error.value.remedy)
