@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -107,10 +108,6 @@ def read_query(file: Path) -> Query:
     Raises:
         WorkError: If the file cannot be read, or is not one SELECT over schema-qualified tables.
     """
-    import sqlglot
-    from sqlglot import exp
-    from sqlglot.optimizer.scope import traverse_scope
-
     if not _NAME.fullmatch(file.stem):
         raise WorkError(
             f"{file.stem!r} cannot be the name of a table",
@@ -118,10 +115,20 @@ def read_query(file: Path) -> Query:
             remedy="name the file in lower-case letters, digits and '_', beginning with a letter",
         )
     try:
-        sql = file.read_text(encoding="utf-8-sig")
-        statements = [s for s in sqlglot.parse(sql, read="duckdb") if s and not isinstance(s, exp.Semicolon)]
+        return _parsed(file, file.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise WorkError(f"it cannot be read: {error}", where=str(file)) from error
+
+
+@lru_cache(maxsize=256)  # a process that analyzes often, as the one behind Dagster's UI, reads the same files each time
+def _parsed(file: Path, sql: str) -> Query:
+    """Return the query that a file of this text declares."""
+    import sqlglot
+    from sqlglot import exp
+    from sqlglot.optimizer.scope import traverse_scope
+
+    try:
+        statements = [s for s in sqlglot.parse(sql, read="duckdb") if s and not isinstance(s, exp.Semicolon)]
     except sqlglot.errors.SqlglotError as error:
         raise WorkError(f"it is not valid SQL: {_parse_message(error)}", where=_place(file, _parse_line(error))) from error
     if len(statements) != 1 or not isinstance(statements[0], exp.Query):

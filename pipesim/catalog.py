@@ -62,8 +62,7 @@ def _build(files: Path) -> None:
         # The storage version is the oldest that all clients in use can read; 2.0's default is refused by 1.x.
         con.execute(f"ATTACH {quote(str(files / CATALOGUE))} AS warehouse (STORAGE_VERSION 'v1.0.0')")
         con.execute("USE warehouse")
-        create_views(con, files)
-        _document_analytics(con, files)
+        _fill(con, files)
         con.execute("USE memory")
         con.execute("DETACH warehouse")
     finally:
@@ -75,9 +74,16 @@ def _build(files: Path) -> None:
 def snapshot_views(lake: Lake, memory_limit: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open an in-memory connection with the catalogue's views over a snapshot, which commits meanwhile do not change."""
     with snapshot(lake) as files, connect(memory_limit) as con:
-        create_views(con, files)
-        _document_analytics(con, files)
+        _fill(con, files)
         yield con
+
+
+def _fill(con: duckdb.DuckDBPyConnection, files: Path) -> None:
+    """Create the views with their documentation, in one transaction: a thousand by themselves take twice as long."""
+    con.execute("BEGIN")
+    create_views(con, files)
+    _document_analytics(con, files)
+    con.execute("COMMIT")
 
 
 def create_views(con: duckdb.DuckDBPyConnection, files: Path) -> None:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from pipesim.lake import Lake
 
 REPOSITORY = Path(__file__).parents[1]
+
+# Tests marked `drawn` leave it to the profile how many examples are drawn, as each takes long.
+settings.register_profile("few", max_examples=15, deadline=None)
+settings.register_profile("many", max_examples=200, deadline=None)
 
 
 @pytest.fixture

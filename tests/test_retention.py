@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipesim.analytics import input_manifests
@@ -169,7 +169,7 @@ ages = st.sampled_from([0.0, 0.5, 2.0, 29.0, 31.0, 400.0])
 names = st.sampled_from("abc")
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.drawn
 @given(
     simulated=st.lists(st.tuples(names, st.integers(0, 2), st.none() | names, ages), max_size=5),
     fitted=st.lists(st.tuples(names, ages), max_size=3),

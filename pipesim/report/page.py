@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass, field, replace
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -94,7 +95,6 @@ def write_report(lake: Lake, name: str = "report", *, stored: bool = False) -> P
 def render(data: ReportData, lake: Lake) -> str:
     """Return the page as text."""
     import jinja2
-    import vl_convert
     from altair.utils.schemapi import debug_mode
 
     from pipesim.report.marks import CONFIG, PICK
@@ -112,7 +112,7 @@ def render(data: ReportData, lake: Lake) -> str:
         key_figures=_key_figures(data),
         parts=parts,
         manifests=_manifests(data, lake),
-        runtime=_script(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")),
+        runtime=_runtime(),
         config=_json({**CONFIG, "font": _FONT, "legend": {"disable": True}}),
         pick=PICK,
     )
@@ -283,6 +283,10 @@ def _json(value: Any) -> Markup:
     return Markup(text.translate({ord(character): escape for character, escape in escapes.items()}))
 
 
-def _script(source: str) -> Markup:
+@cache  # it is bundled for a second
+def _runtime() -> Markup:
     """Return the Vega runtime for a script element; it must not hold what would end the element."""
+    import vl_convert
+
+    source = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return Markup(source.replace("</script", "<\\/script").replace("<!--", "<\\!--"))

@@ -35,7 +35,8 @@ _LINES = st.one_of(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.drawn
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.lists(_LINES, min_size=1, max_size=15), min_size=1, max_size=3), st.sampled_from([40, 300, 1 << 20]), st.data()
 )
@@ -85,7 +86,7 @@ _PLAIN = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@pytest.mark.drawn
 @given(
     st.lists(_PLAIN, min_size=1, max_size=8),
     st.sampled_from([(",", ":"), (", ", ": "), (" , ", " : ")]),

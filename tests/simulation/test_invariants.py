@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,7 +25,6 @@ SECOND = 1_000_000
 START = datetime(2026, 1, 5)
 FAILURES = ("FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
 NEVER_RAN = ("SKIPPED", "PENDING", "CANCELLED")
-many = settings(max_examples=30, deadline=None)
 
 attempts = st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["FAILED", "NODE_FAIL"])), max_size=2).flatmap(
     lambda failed: (
@@ -209,7 +209,8 @@ def outcome(result: SimulationResult) -> list[dict[str, Any]]:
     return rows.with_columns(released=released).to_dicts()
 
 
-@settings(many, max_examples=60)
+@pytest.mark.drawn
+@settings(max_examples=2 * settings.default.max_examples)
 @given(workloads, pools, policies)
 def test_the_engine_follows_the_rules_to_the_microsecond(trace_of, runs, pools, policy):
     rules = ByTheRules(runs, capacities(pools), policy["backfill"] == "greedy", attempts_of(runs, pools, policy["order"]))
@@ -219,7 +220,7 @@ def test_the_engine_follows_the_rules_to_the_microsecond(trace_of, runs, pools, 
     assert [(a["queued"], a["started"], a["released"]) for a in outcome(result)] == expected
 
 
-@many
+@pytest.mark.drawn
 @given(workloads, pools, policies)
 def test_i1_conservation(trace_of, runs, pools, policy):
     """Every submitted task is there once, in a state that its own outcome and its ancestors' allow."""
@@ -247,19 +248,19 @@ def simulated(trace: Trace, what_if: Scenario) -> Simulated:
     return Simulated(what_if, 0, simulate(trace, what_if).trace, trace)
 
 
-@many
+@pytest.mark.drawn
 @given(workloads, pools, policies)
 def test_i2_causality(trace_of, runs, pools, policy):
     assert out_of_order(simulated(trace_of(runs), scenario(pools, policy))).is_empty()
 
 
-@many
+@pytest.mark.drawn
 @given(workloads, pools, policies)
 def test_i3_capacity(trace_of, runs, pools, policy):
     assert over_capacity(simulated(trace_of(runs), scenario(pools, policy))).is_empty()
 
 
-@many
+@pytest.mark.drawn
 @given(workloads, pools, policies)
 def test_every_stored_attempt_is_one_that_was_submitted_and_takes_its_time(trace_of, runs, pools, policy):
     result = simulated(trace_of(runs), scenario(pools, policy))
@@ -271,7 +272,7 @@ def asks(a: dict[str, Any], dimension: str) -> int:
     return 1000 if dimension == "slots" else round(1000 * (a[dimension] or 0))
 
 
-@many
+@pytest.mark.drawn
 @given(workloads, pools, policies)
 def test_i4_no_needless_idling(trace_of, runs, pools, policy):
     """Once an instant is over, no attempt waits that fits (greedy), or the first in order does not fit (none)."""
@@ -297,7 +298,7 @@ def test_i4_no_needless_idling(trace_of, runs, pools, policy):
             assert not fits({d: asks(a, d) for d in capacity}, capacity, held)
 
 
-@many
+@pytest.mark.drawn
 @given(workloads, pools, policies, st.randoms(use_true_random=False))
 def test_i5_determinism(trace_of, runs, pools, policy, random):
     """Same input, same bytes, in whatever order the rows of tasks and edges stand; that of runs breaks ties."""
@@ -319,7 +320,7 @@ def stored(frame: pl.DataFrame) -> bytes:
     return file.getvalue()
 
 
-@many
+@pytest.mark.drawn
 @given(workloads, policies)
 def test_i7_replay(trace_of, runs, policy):
     """With room for everything nothing waits, and every attempt that ran takes the time that the log says."""
@@ -331,7 +332,7 @@ def test_i7_replay(trace_of, runs, policy):
             assert a["duration_s"] == duration_s
 
 
-@many
+@pytest.mark.drawn
 @given(workloads, pools, policies)
 def test_i8_littles_law(trace_of, runs, pools, policy):
     """The area under the number that wait is the sum of the waits; that under the runs in the system, of completion times."""

@@ -269,7 +269,8 @@ def _simulated(engine: str, drawn: SimulationInput) -> Any:
         return error
 
 
-@settings(max_examples=100, deadline=None)
+@pytest.mark.drawn
+@settings(max_examples=2 * settings.default.max_examples)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 3), st.sampled_from([1, 5, 40]))
 def test_the_engines_give_the_same_schedule(seed: int, runs: int, width: int, busy: int) -> None:
     rng = np.random.default_rng(seed)

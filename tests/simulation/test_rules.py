@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipesim.checks.invariants import Simulated, lost_or_invented, out_of_order, over_capacity, wrong_times
@@ -186,7 +186,7 @@ policy = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@pytest.mark.drawn
 @given(
     st.lists(run, min_size=3, max_size=8),
     st.one_of(plain_pool, node_pool),
