@@ -93,7 +93,7 @@ def test_the_whole_path_answers_with_the_documented_keys(
     (tmp_path / "synthetic.yaml").write_text(
         SCENARIO.replace("two-gpus", "drawn").replace("{kind: replay}", "{kind: synthetic, days: 7, scale: 2, seed: 5}")
     )
-    runs = ask("simulate", tmp_path / "replay.yaml", tmp_path / "synthetic.yaml", "--replications", 2)["runs"]
+    runs = ask("simulate", tmp_path / "replay.yaml", tmp_path / "synthetic.yaml", "--replications", 2, "--workers", 1)["runs"]
     assert [(r["scenario"], r["replication"]) for r in runs] == [("two-gpus", 0), ("two-gpus", 1), ("drawn", 0), ("drawn", 1)]
     assert set(runs[0]) == {
         "scenario", "replication", "engine", "pipelines", "tasks", "mean_wait_s", "p50_wait_s", "p95_wait_s", "p99_wait_s",
@@ -311,7 +311,8 @@ def test_strategies_of_retraining_are_compared(
     assert (code, "pipesim fit" in err) == (2, True)
     ask("fit", "--arrivals", "poisson")
 
-    compared = ask("compare", *files, "--replications", 2)
+    here = ("--replications", 2, "--workers", 1)  # to start more processes takes longer than these runs
+    compared = ask("compare", *files, *here)
     assert set(compared) == {"baseline", "differences", "frontier"}
     assert compared["baseline"] == "never"
     told = {one["metric"]: one for one in compared["differences"]}
@@ -322,10 +323,10 @@ def test_strategies_of_retraining_are_compared(
     never, often = compared["frontier"]
     assert never["spent"] == 0 < often["spent"]
     assert often["per_point"] == pytest.approx(often["spent"] / often["gain_points"])
-    backwards = ask("compare", *files, "--baseline", "often", "--replications", 2)
+    backwards = ask("compare", *files, "--baseline", "often", *here)
     assert {one["metric"]: one for one in backwards["differences"]}["mean_performance"]["difference"] < -0.02
 
-    runs = ask("simulate", files[1], "--replications", 2)["runs"]
+    runs = ask("simulate", files[1], *here)["runs"]
     assert {"models", "retrainings", "mean_performance", "below_objective", "retraining_cost"} <= runs[0].keys()
     assert runs[0]["models"] == 3
     ask("analyze")
