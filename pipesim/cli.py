@@ -62,7 +62,9 @@ def demo(home: Home = _HOME, as_json: Json = False, debug: Debug = False) -> Non
 @app.command()
 def ingest(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders of them.")],
-    source: Annotated[str, typer.Option("--source", metavar="NAME", help="The log format: native, job-table or a profile.")],
+    source: Annotated[
+        str, typer.Option("--source", metavar="NAME", help="The log format, see `pipesim sources`; auto to have it recognised.")
+    ],
     mapping: Annotated[Path | None, typer.Option("--mapping", metavar="FILE.yaml", help="For job-table: its columns.")] = None,
     timezone: Annotated[
         str | None, typer.Option("--timezone", metavar="TZ", help="The zone of instants that name none.")
@@ -79,6 +81,8 @@ def ingest(
     with _working("reading logs"):
         report = ingest_logs(lake, paths, source, mapping, timezone)
         publish(lake)
+    if report.chosen:
+        _say(report.chosen)
     for name in report.unchanged:
         _say(f"{name}: known already, nothing to do")
     for account in report.accounts:
@@ -91,6 +95,15 @@ def ingest(
     classes = ("valid", "duplicates", "quarantined", "blank_or_header")
     fates = ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in classes)
     _print(counts, as_json, f"{counts['lines']:,} lines of {counts['files']} files: {fates}\nrows: {rows}")
+
+
+@app.command()
+def sources(as_json: Json = False, debug: Debug = False) -> None:
+    """List the log formats that can be read."""
+    from pipesim.ingest.sources import MAPPED, sources
+
+    known = {source.name: source.description for source in sources()} | {"job-table": MAPPED}
+    _print({"sources": known}, as_json, "\n".join(f"{name:<14}{said}" for name, said in sorted(known.items())))
 
 
 @app.command()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipesim.errors import RequestError
-from pipesim.ingest import IngestReport, find_source, ingest
+from pipesim.ingest import AUTO, IngestReport, find_files, find_source, ingest, ingest_files, recognise_source, sources
 from pipesim.lake import CURRENT, Lake, file_hash
 from pipesim.trace import Trace
 from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, synthesize
@@ -57,8 +57,14 @@ class Synthesized:
 def ingest_logs(
     lake: Lake, paths: Sequence[Path], source: str, mapping: Path | None = None, time_zone: str | None = None
 ) -> IngestReport:
-    """Read log files into the lake; see `pipesim.ingest.ingest`."""
-    return ingest(lake, paths, find_source(source, mapping, time_zone))
+    """Read log files into the lake, of a format by name or of the one that they show; see `pipesim.ingest.ingest`."""
+    if source != AUTO:
+        return ingest(lake, paths, find_source(source, mapping, time_zone))
+    if mapping is not None:
+        raise RequestError("a mapping is for one source", where="--mapping", remedy="use --source job-table with it")
+    files = find_files(paths, suffixes=frozenset().union(*(known.suffixes for known in sources())))
+    chosen, why = recognise_source(files, time_zone)
+    return replace(ingest_files(lake, files, chosen), chosen=why)
 
 
 def fit_workload(lake: Lake, config: FitConfig) -> Fitted:

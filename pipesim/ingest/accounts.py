@@ -80,6 +80,7 @@ class IngestReport:
         refused: The files that were left out, where the request was to go on without them.
         digests: The hash of each file that was not refused, by its name.
         seconds: Wall-clock time.
+        chosen: Why the files were read as they were, where nobody named their format.
     """
 
     accounts: list[FileAccount]
@@ -87,6 +88,7 @@ class IngestReport:
     refused: list[RefusedFile]
     digests: dict[str, str]
     seconds: float
+    chosen: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the totals over all files."""

@@ -17,13 +17,15 @@ from pipesim.errors import FileError
 from pipesim.lake import file_hash
 
 UInt8 = npt.NDArray[np.uint8]
-Format = Literal["json", "csv", "parquet"]
+Format = Literal["json", "csv", "parquet", "sqlite"]
 
 _SUFFIXES: dict[str, Format] = {
     ".jsonl": "json", ".ndjson": "json", ".json": "json",
     ".csv": "csv", ".tsv": "csv", ".psv": "csv",
     ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
+#: How the names of the files end that a folder stands for, compression aside, unless a source says otherwise.
+SUFFIXES = frozenset(_SUFFIXES)
 _COMPRESSIONS = {".gz", ".zst", ".zstd"}
 _HEAD_BYTES = 1 << 16
 
@@ -69,11 +71,14 @@ class LogFile:
         return name.split(".", 1)[0]
 
 
-def find_files(paths: Sequence[Path], refused: list[FileError] | None = None) -> list[LogFile]:
+def find_files(
+    paths: Sequence[Path], refused: list[FileError] | None = None, suffixes: frozenset[str] = SUFFIXES
+) -> list[LogFile]:
     """Return the log files behind the paths, a folder standing for every log file in it, in the order of their names.
 
     Args:
         paths: Files and folders.
+        suffixes: How the names of log files end, compression aside.
         refused: Where the errors of files that cannot be read are put, to go on without these; by default they are raised.
 
     Raises:
@@ -82,7 +87,7 @@ def find_files(paths: Sequence[Path], refused: list[FileError] | None = None) ->
     # Hashing and reading are done side by side; whoever needs a hash before that waits for it.
     hashing = ThreadPoolExecutor(1, thread_name_prefix="hash")
     try:
-        return _find(paths, hashing, refused)
+        return _find(paths, hashing, refused, suffixes)
     except FileError:
         hashing.shutdown(wait=False, cancel_futures=True)
         raise
@@ -90,16 +95,18 @@ def find_files(paths: Sequence[Path], refused: list[FileError] | None = None) ->
         hashing.shutdown(wait=False)
 
 
-def _find(paths: Sequence[Path], hashing: ThreadPoolExecutor, refused: list[FileError] | None) -> list[LogFile]:
+def _find(
+    paths: Sequence[Path], hashing: ThreadPoolExecutor, refused: list[FileError] | None, wanted: frozenset[str]
+) -> list[LogFile]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.is_file() and _format_by_name(p) and not p.name.startswith("."))
+            inside = sorted(p for p in path.rglob("*") if p.is_file() and _suffix(p) in wanted and not p.name.startswith("."))
             if not inside:
                 raise FileError(
                     "this folder holds no log file",
                     where=str(path),
-                    remedy=f"name a file, or a folder with files ending in {', '.join(sorted(_SUFFIXES))} (also .gz, .zst)",
+                    remedy=f"name a file, or a folder with files ending in {', '.join(sorted(wanted))} (also .gz, .zst)",
                 )
             found += inside
         elif path.is_file():
@@ -166,6 +173,8 @@ def _examine(path: Path, hashing: ThreadPoolExecutor) -> LogFile:
 def _recognise(path: Path, head: bytes) -> Format:
     if head[:4] == b"PAR1":
         return "parquet"
+    if head[:16] == b"SQLite format 3\0":
+        return "sqlite"
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise FileError("the file is UTF-16", where=str(path), remedy="convert it to UTF-8, e.g. iconv -f UTF-16 -t UTF-8")
     if b"\0" in head:
@@ -183,7 +192,12 @@ def _recognise(path: Path, head: bytes) -> Format:
 
 
 def _format_by_name(path: Path) -> Format | None:
+    return _SUFFIXES.get(_suffix(path))
+
+
+def _suffix(path: Path) -> str:
+    """Return how a file's name ends, compression aside."""
     suffixes = [s.lower() for s in path.suffixes]
     if suffixes and suffixes[-1] in _COMPRESSIONS:
         suffixes.pop()
-    return _SUFFIXES.get(suffixes[-1]) if suffixes else None
+    return suffixes[-1] if suffixes else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -33,8 +33,11 @@ from pipesim.ingest.lines import RAW_CHARACTERS, read_lines
 from pipesim.ingest.records import field_names, read_records, stream_records
 from pipesim.ingest.references import reject_bad_runs
 from pipesim.ingest.sources.base import Projection, Source, quote_name
+from pipesim.ingest.sources.native import NATIVE_FIELDS
+from pipesim.ingest.sources.unit import Unit
 from pipesim.ingest.staging import Staging
 from pipesim.ingest.storing import Batch, store
+from pipesim.ingest.units import raw_units, unit_records
 from pipesim.lake import Lake, connect, content_hash, file_hash
 from pipesim.schema import TRACE_TABLES
 
@@ -59,9 +62,16 @@ def ingest(lake: Lake, paths: Sequence[Path], source: Source, *, leave_out_bad: 
         FileError: If a file cannot be read at all, and none is to be left out; nothing is stored then.
         RequestError: If the source does not know its time zone.
     """
-    begun = time.perf_counter()
     unreadable: list[FileError] = []
-    files = find_files(paths, unreadable if leave_out_bad else None)
+    files = find_files(paths, unreadable if leave_out_bad else None, source.suffixes)
+    return ingest_files(lake, files, source, unreadable, leave_out_bad=leave_out_bad)
+
+
+def ingest_files(
+    lake: Lake, files: Sequence[LogFile], source: Source, unreadable: Sequence[FileError] = (), *, leave_out_bad: bool = False
+) -> IngestReport:
+    """Do what `ingest` does with files that have been found; `unreadable` tells of those that are left out already."""
+    begun = time.perf_counter()
     refused = [RefusedFile(error.where or "", told(error)) for error in unreadable]
     with lake.lock("ingest"):
         earlier = manifests(lake)
@@ -108,7 +118,7 @@ def _load(lake: Lake, files: list[LogFile], source: Source, earlier: list[Manife
             file.insist_unchanged()
         staging.identify(f"{source.name}-")
         superseded = _fold_all(staging, lake)
-        _fetch_raw(staging, files)
+        _fetch_raw(staging, files, source)
         _account(con, accounts)
         if leave_out_bad and (bad := [_refusal(con, n, a) for n, a in enumerate(accounts) if _mostly_bad(a)]):
             raise _BadFilesError(bad)
@@ -188,6 +198,12 @@ def _new_id(lake: Lake, source: Source, files: list[LogFile]) -> str:
 def _stage(staging: Staging, number: int, file: LogFile, source: Source) -> FileAccount:
     account = FileAccount(file.name, bytes=file.size)
     wanted = source.wanted_fields(file)
+    if (units := source.units(file)) is not None:
+        return _stage_units(staging, number, account, units, source.projections(file, NATIVE_FIELDS))
+    if file.format == "sqlite":
+        raise FileError(
+            "this is a SQLite database", where=file.name, remedy="name the system it belongs to, as in --source mlflow"
+        )
     projections = source.projections(file, field_names(staging.con, file, wanted))
     unused: set[str] = set()
     rest = None
@@ -202,6 +218,21 @@ def _stage(staging: Staging, number: int, file: LogFile, source: Source) -> File
         account.blank_or_header += records.blank_or_header
         unused |= records.unused() or _unread(records.fields, projections)
     account.unused = sorted(unused - source.known_unused())
+    return account
+
+
+def _stage_units(
+    staging: Staging, number: int, account: FileAccount, units: Iterator[Unit], projections: Sequence[Projection]
+) -> FileAccount:
+    unused: set[str] = set()
+    for batch in unit_records(staging.con, units, NATIVE_FIELDS):
+        records = staging.add(number, batch, projections)
+        account.lines += records.lines
+        account.blank_or_header += records.blank_or_header
+        unused |= records.unused()
+    # What was refused so far shows the record; what is kept of a refused entry is how it stands in the file.
+    staging.con.execute("UPDATE rejected SET raw = NULL WHERE file_no = ? AND stage <> 'parse'", [number])
+    account.unused = sorted(unused)
     return account
 
 
@@ -231,13 +262,13 @@ def _fold_all(staging: Staging, lake: Lake) -> dict[str, int]:
     return superseded
 
 
-def _fetch_raw(staging: Staging, files: list[LogFile]) -> None:
+def _fetch_raw(staging: Staging, files: list[LogFile], source: Source) -> None:
     """Read again the lines that were refused only once they had been folded, to keep them as they stand."""
     con = staging.con
     missing = con.execute("SELECT DISTINCT file_no, line FROM rejected WHERE raw IS NULL ORDER BY ALL").fetchall()
     for number in sorted({file_no for file_no, _ in missing}):
         wanted = [line for file_no, line in missing if file_no == number]
-        con.register("found_lines", _lines_of(con, files[number], wanted))
+        con.register("found_lines", _lines_of(con, files[number], source, wanted))
         con.execute(
             f"UPDATE rejected SET raw = found.raw FROM found_lines found "
             f"WHERE rejected.raw IS NULL AND rejected.file_no = {number} AND rejected.line = found.line"
@@ -245,8 +276,10 @@ def _fetch_raw(staging: Staging, files: list[LogFile]) -> None:
         con.unregister("found_lines")
 
 
-def _lines_of(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: list[int]) -> pa.Table:
+def _lines_of(con: duckdb.DuckDBPyConnection, file: LogFile, source: Source, wanted: list[int]) -> pa.Table:
     """Return `line` and `raw` of the wanted lines (ascending) of a file."""
+    if (units := source.units(file)) is not None:
+        return pa.table({"line": wanted, "raw": raw_units(units, wanted)})
     if file.format == "parquet":
         con.register("wanted_lines", pa.table({"line": wanted}))
         for records in read_records(con, file, None):

@@ -239,12 +239,13 @@ def _read_csv(con: duckdb.DuckDBPyConnection, file: LogFile) -> Iterator[Records
         records, bad = _parse_csv(content, header)
         bad += [("read", line) for line in batch.bad]
         con.register("csv_records", records.to_arrow())
-        select, head = partial(_column_select, "csv_records"), partial(_column_select, _head("csv_records"))
+        select, head = partial(column_select, "csv_records"), partial(column_select, _head("csv_records"))
         yield Records(select, head, header.names, len(batch), blank, bad)
         con.unregister("csv_records")
 
 
-def _column_select(source: str, fields: Sequence[str], numbers: frozenset[str] = frozenset()) -> str:
+def column_select(source: str, fields: Sequence[str], numbers: frozenset[str] = frozenset()) -> str:
+    """Return the SELECT of `Records` over a relation that has a column for each field."""
     names = "".join(f", {quote_name(name)}" for name in fields)
     return f'SELECT "#line", "#text"{names} FROM {source}'
 
@@ -315,7 +316,7 @@ def _read_parquet(con: duckdb.DuckDBPyConnection, file: LogFile) -> Iterator[Rec
         f'CREATE OR REPLACE TEMP VIEW parquet_records AS SELECT file_row_number + 1 AS "#line", '
         f'CAST(to_json(struct_pack({struct})) AS VARCHAR) AS "#text", {fields} FROM {source}'
     )
-    select, head = partial(_column_select, "parquet_records"), partial(_column_select, _head("parquet_records"))
+    select, head = partial(column_select, "parquet_records"), partial(column_select, _head("parquet_records"))
     yield Records(select, head, names, lines, 0)
 
 

@@ -176,7 +176,7 @@ class Staging:
         self.con.execute(
             f"INSERT INTO rejected SELECT file_no, line, reason.stage, reason.rule, reason.detail, {_RAW} "
             f'FROM (SELECT file_no, line, "#text", unnest([{how.reasons}]) AS reason FROM (SELECT * FROM {bad}) '
-            f'JOIN (SELECT "#line" AS line, "#text"{how.raws} FROM {source}) USING (line)) WHERE reason IS NOT NULL'
+            f'JOIN (SELECT {how.identity}, "#text"{how.raws} FROM {source}) USING (line, line_hash)) WHERE reason IS NOT NULL'
         )
         self.con.execute(f"DELETE FROM {bad}")
 

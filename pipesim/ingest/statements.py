@@ -26,6 +26,7 @@ class Statements:
         fields: The fields of a record that are read.
         numbers: Those of them that only numbers are read from.
         reasons: SQL for the reasons why a row is refused, a list over a staged row joined with `raws`.
+        identity: Select items for what a record is known by in a batch.
         raws: Select items, each led by a comma, for the raw values that `reasons` shows.
     """
 
@@ -33,10 +34,11 @@ class Statements:
     where: str
     fields: tuple[str, ...]
     numbers: frozenset[str]
+    identity: str
     raws: str
     reasons: str
     _values: str
-    _place: str
+    _event: str
     _good: str
     _quick: str
 
@@ -50,7 +52,8 @@ class Statements:
         good = f"coalesce({self.where}, false) AND {self._quick}" if quick else self._good
         return (
             f'SELECT {columns}, {file_no}, line, line_hash, event_at, {good} AS "#good" '
-            f"FROM (SELECT {self._values}, {self._place}, * FROM (SELECT *{self.raws} FROM {source}))"
+            f"FROM (SELECT {self._values}, {self.identity}, {self._event} AS event_at, * "
+            f"FROM (SELECT *{self.raws} FROM {source}))"
         )
 
 
@@ -69,10 +72,11 @@ def statements(projection: Projection, fields: Sequence[str], zone: str) -> Stat
         projection.where,
         tuple(used_fields(fields, [projection.where, event, *(t.raw for t in given.values())])),
         _numbers(fields, given, [projection.where, event]),
+        f'"#line" AS line, {line_hash} AS line_hash',
         "".join(f", {t.raw} AS {quote_name('#raw ' + name)}" for name, t in given.items()),
         ", ".join([*(_type_reason(t) for t in given.values()), *(rule_reason(table, r) for r in rules)]),
         ", ".join(f"{_value(table, c.name, given)} AS {quote_name(c.name)}" for c in table.columns),
-        f'"#line" AS line, {line_hash} AS line_hash, {event} AS event_at',
+        event,
         " AND ".join([*(f"NOT ({t.damaged})" for t in given.values()), *kept]),
         " AND ".join([*(_undoubted(t) for t in given.values()), *kept]),
     )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipesim.ingest.files import LogFile
+from pipesim.ingest.files import SUFFIXES, LogFile
+from pipesim.ingest.sources.head import Head, Recognised
+from pipesim.ingest.sources.unit import Unit
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Source(ABC):
 
     #: The zone of instants that name none.
     time_zone: str = "UTC"
+    #: How the names of the files end that a folder stands for, compression aside.
+    suffixes: frozenset[str] = SUFFIXES
 
     @abstractmethod
     def wanted_fields(self, file: LogFile) -> Sequence[str] | None:
@@ -72,6 +76,14 @@ class Source(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Return what, beside a file's bytes, decides on the rows that come out: name and configuration."""
+
+    def units(self, file: LogFile) -> Iterator[Unit] | None:
+        """Return a file's entries where the format is no table of rows, or None where `projections` reads the rows."""
+        return None
+
+    def recognise(self, head: Head) -> Recognised | None:
+        """Return why a file is of this format, or None where it does not look like it."""
+        return None
 
     def known_unused(self) -> frozenset[str]:
         """Return the fields that are deliberately not read, so that nobody is warned about them."""

@@ -14,6 +14,7 @@ from pipesim.errors import FileError
 from pipesim.ingest.files import LogFile
 from pipesim.ingest.mapping import UNITS, MappedColumn, Mapping
 from pipesim.ingest.sources.base import Field, Projection, Source, quote_name
+from pipesim.ingest.sources.head import Head, Recognised
 from pipesim.ingest.typing import time_basis
 from pipesim.ingest.words import STATUS_WORDS, TASK_TYPE_WORDS, TRIGGER_WORDS
 from pipesim.schema import PIPELINE_RUNS, TASK_RUNS
@@ -44,6 +45,15 @@ class JobTable(Source):
     def known_unused(self) -> frozenset[str]:
         """Return the columns that the mapping sets aside."""
         return frozenset(self.mapping.unused)
+
+    def recognise(self, head: Head) -> Recognised | None:
+        """All the columns that the mapping reads, and no others than it knows."""
+        wanted = {m.column for m in self.mapping.columns.values() if m.column}
+        present = frozenset(head.first_object or head.columns)
+        if not present or wanted - present:
+            return None
+        certainty = 1 if present - wanted - self.known_unused() else 2
+        return Recognised(certainty, f"the columns {', '.join(sorted(wanted))}")
 
     def projections(self, file: LogFile, present: Sequence[str]) -> Sequence[Projection]:
         """Return a run and its only task for each row."""

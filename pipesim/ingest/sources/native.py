@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pipesim.errors import FileError
 from pipesim.ingest.files import LogFile
 from pipesim.ingest.sources.base import Field, Projection, Source, quote_name
+from pipesim.ingest.sources.head import Head, Recognised
 from pipesim.ingest.typing import time_basis
 from pipesim.ingest.words import STATUS_WORDS, TASK_TYPE_WORDS, TRIGGER_WORDS
 from pipesim.schema import TRACE_TABLES
@@ -30,6 +31,8 @@ _MARKS = (
 _CONTROL = ("table", "event_at")
 _WORDS = {"status": STATUS_WORDS, "task_type": TASK_TYPE_WORDS, "trigger": TRIGGER_WORDS}
 _DEFAULTED = frozenset({"attempt"})
+#: All that a record may have.
+NATIVE_FIELDS = tuple(dict.fromkeys([*_CONTROL, *(c.name for t in TRACE_TABLES.values() for c in t.columns)]))
 
 
 class Native(Source):
@@ -49,7 +52,24 @@ class Native(Source):
         """Return every canonical column, for JSON."""
         if file.format != "json":
             return None
-        return list(dict.fromkeys([*_CONTROL, *(c.name for t in TRACE_TABLES.values() for c in t.columns)]))
+        return NATIVE_FIELDS
+
+    def recognise(self, head: Head) -> Recognised | None:
+        """A record that names its table, or has the columns by which one is told."""
+        fields = frozenset(head.first_object or head.columns)
+        named = (head.first_object or {}).get("table")
+        if named in TRACE_TABLES:
+            return Recognised(3, f"records of the canonical table {named}")
+        table = _table_by_name(head.file) or next((t for t, mark in _MARKS if mark in fields), None)
+        canonical = TRACE_TABLES[table].by_name if table else {}
+        known = [name for name in canonical if name in fields]
+        if (
+            table is None
+            or not {k for k in TRACE_TABLES[table].key if k not in _DEFAULTED} <= fields
+            or 2 * len(known) < len(fields)
+        ):
+            return None
+        return Recognised(2, f"the columns of the canonical table {table}: {', '.join(known)}")
 
     def projections(self, file: LogFile, present: Sequence[str]) -> Sequence[Projection]:
         """Return one projection a table that the fields allow, or the one that the file's name says."""
@@ -74,7 +94,12 @@ class Native(Source):
         marks = " ".join(f"WHEN {quote_name(mark)} IS NOT NULL THEN '{table}'" for table, mark in _MARKS if mark in fields)
         named = f"'{by_name}'" if by_name else f"CASE {marks} END" if marks else "NULL"
         chosen = f'coalesce("table", {named})' if "table" in fields else named
-        return [_projection(table, fields, f"{chosen} = '{table}'") for table in TRACE_TABLES]
+        return native_projections(chosen, fields)
+
+
+def native_projections(chosen: str, present: frozenset[str]) -> list[Projection]:
+    """Return a projection for each canonical table, of the records for which the SQL `chosen` gives its name."""
+    return [_projection(table, present, f"{chosen} = '{table}'") for table in TRACE_TABLES]
 
 
 def _projection(table: str, present: frozenset[str], where: str) -> Projection:

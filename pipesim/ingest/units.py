@@ -1,0 +1,63 @@
+"""From units to records: what the entries of a log say becomes a table of named text fields, a row a canonical record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+
+import duckdb
+import pyarrow as pa
+
+from pipesim.ingest.lines import RAW_CHARACTERS, BadLine
+from pipesim.ingest.records import Records, column_select
+from pipesim.ingest.sources.unit import Record, Unit, Value
+
+_BATCH = 20_000
+
+
+def unit_records(con: duckdb.DuckDBPyConnection, units: Iterator[Unit], fields: Sequence[str]) -> Iterator[Records]:
+    """Yield the records of a file's units batch by batch; a batch's relation is replaced by the next one.
+
+    The `"#text"` of a record is the record itself, so that two that one unit holds are told apart.
+
+    Args:
+        con: The connection in which the relations are made.
+        units: The units of one file, in order.
+        fields: The fields that a record may have.
+    """
+    while batch := list(islice(units, _BATCH)):
+        found = [(unit.number, record) for unit in batch if unit.problem is None for record in unit.records]
+        bad = [("parse", BadLine(u.number, u.problem[0], u.raw[:RAW_CHARACTERS], u.problem[1])) for u in batch if u.problem]
+        con.register("unit_records", _table(found, fields))
+        blank = sum(not unit.records and unit.problem is None for unit in batch)
+        unused = frozenset(name for unit in batch for name in unit.unused)
+        select = partial(column_select, "unit_records")
+        yield Records(select, select, fields, len(batch), blank, bad, unused=partial(frozenset, unused))
+        con.unregister("unit_records")
+
+
+def raw_units(units: Iterator[Unit], wanted: Sequence[int]) -> list[str]:
+    """Return how the wanted units (numbers, ascending) stand in the file."""
+    asked = frozenset(wanted)
+    return [unit.raw[:RAW_CHARACTERS] for unit in units if unit.number in asked]
+
+
+def _table(found: Sequence[tuple[int, Record]], fields: Sequence[str]) -> pa.Table:
+    columns = {name: pa.array([_text(record.get(name)) for _, record in found], pa.large_string()) for name in fields}
+    number = pa.array([number for number, _ in found], pa.int64())
+    text = pa.array([json.dumps(record, default=_text, ensure_ascii=False) for _, record in found], pa.large_string())
+    return pa.table({"#line": number, "#text": text, **columns})
+
+
+def _text(value: Value) -> str | None:
+    """Return a value as a log would write it; an instant with its zone, if it has one."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.isoformat() if value.tzinfo is None else value.astimezone(UTC).replace(tzinfo=None).isoformat() + "Z"
+    return repr(value)
