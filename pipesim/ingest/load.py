@@ -231,7 +231,7 @@ def _stage_units(
         account.blank_or_header += records.blank_or_header
         unused |= records.unused()
     # What was refused so far shows the record; what is kept of a refused entry is how it stands in the file.
-    staging.con.execute("UPDATE rejected SET raw = NULL WHERE file_no = ? AND stage <> 'parse'", [number])
+    staging.con.execute("UPDATE rejected SET raw = NULL WHERE file_no = ? AND stage NOT IN ('read', 'parse')", [number])
     account.unused = sorted(unused)
     return account
 

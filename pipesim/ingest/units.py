@@ -30,7 +30,7 @@ def unit_records(con: duckdb.DuckDBPyConnection, units: Iterator[Unit], fields: 
     """
     while batch := list(islice(units, _BATCH)):
         found = [(unit.number, record) for unit in batch if unit.problem is None for record in unit.records]
-        bad = [("parse", BadLine(u.number, u.problem[0], u.raw[:RAW_CHARACTERS], u.problem[1])) for u in batch if u.problem]
+        bad = [(u.stage, BadLine(u.number, u.problem[0], u.raw[:RAW_CHARACTERS], u.problem[1])) for u in batch if u.problem]
         con.register("unit_records", _table(found, fields))
         blank = sum(not unit.records and unit.problem is None for unit in batch)
         unused = frozenset(name for unit in batch for name in unit.unused)

@@ -29,6 +29,7 @@ class Unit:
         records: What it says; none where it is a header, a comment or blank.
         problem: Why it cannot be read, as the name of a rule and a sentence; it is quarantined then, with all it holds.
         unused: Names of its fields that nothing reads.
+        stage: Where the problem showed: `read` if it is not even text, else `parse`.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Unit:
     records: Sequence[Record] = ()
     problem: tuple[str, str] | None = None
     unused: Sequence[str] = ()
+    stage: str = "parse"
 
 
 def line_units(file: LogFile, translate: Callable[[int, str], Unit]) -> Iterator[Unit]:
@@ -53,7 +55,7 @@ def line_units(file: LogFile, translate: Callable[[int, str], Unit]) -> Iterator
         unread = {bad.line: bad for bad in batch.bad}
         for number, text in enumerate(batch.text.to_pylist(), batch.first):
             if bad := unread.get(number):
-                yield Unit(number, bad.raw, problem=(bad.rule, bad.detail))
+                yield Unit(number, bad.raw, problem=(bad.rule, bad.detail), stage="read")
             elif text.strip():
                 yield translate(number, text.rstrip("\r\n"))
             else:
