@@ -32,6 +32,7 @@ from pipesim.ingest.folding import fold, reject_bad_rows
 from pipesim.ingest.lines import RAW_CHARACTERS, read_lines
 from pipesim.ingest.records import field_names, read_records, stream_records
 from pipesim.ingest.references import reject_bad_runs
+from pipesim.ingest.shaping import shaped
 from pipesim.ingest.sources.base import Projection, Source, quote_name
 from pipesim.ingest.sources.native import NATIVE_FIELDS
 from pipesim.ingest.sources.unit import Unit
@@ -43,6 +44,8 @@ from pipesim.schema import TRACE_TABLES
 
 #: DuckDB spills to disk beyond this, so that a log larger than memory passes.
 MEMORY_LIMIT = "1500MB"
+#: How many rows of a Parquet file are shaped at a time.
+_SHAPED_ROWS = 200_000
 #: How many bad lines of a refused file are told.
 _SHOWN = 5
 
@@ -72,6 +75,7 @@ def ingest_files(
 ) -> IngestReport:
     """Do what `ingest` does with files that have been found; `unreadable` tells of those that are left out already."""
     begun = time.perf_counter()
+    source, files = source.among(files)
     refused = [RefusedFile(error.where or "", told(error)) for error in unreadable]
     with lake.lock("ingest"):
         earlier = manifests(lake)
@@ -204,20 +208,23 @@ def _stage(staging: Staging, number: int, file: LogFile, source: Source) -> File
         raise FileError(
             "this is a SQLite database", where=file.name, remedy="name the system it belongs to, as in --source mlflow"
         )
-    projections = source.projections(file, field_names(staging.con, file, wanted))
+    layout, shape = source.layout(file), source.shape(file)
+    present = field_names(staging.con, file, wanted, layout)
+    projections = source.projections(file, [*present, *(shape.fields if shape else [])])
     unused: set[str] = set()
     rest = None
-    if plain := stream_records(staging.con, file, wanted):
+    if shape is None and (plain := stream_records(staging.con, file, wanted)):
         lines, streamed = plain
         if staging.add_at_once(number, streamed, projections, once=True):
             account.lines, rest = lines.lines, lines.rest()
             unused |= streamed.unused() | _unread(streamed.fields, projections)
-    for batch in read_records(staging.con, file, wanted, rest):
+    batches = read_records(staging.con, file, wanted, rest, layout, _SHAPED_ROWS if shape else None)
+    for batch in shaped(staging.con, batches, shape) if shape else batches:
         records = staging.add(number, batch, projections)
         account.lines += records.lines
         account.blank_or_header += records.blank_or_header
         unused |= records.unused() or _unread(records.fields, projections)
-    account.unused = sorted(unused - source.known_unused())
+    account.unused = sorted(unused - source.known_unused() - (shape.reads if shape else frozenset()))
     return account
 
 

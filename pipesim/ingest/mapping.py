@@ -1,27 +1,30 @@
-"""The mapping file: how the columns of any table of jobs become canonical ones, as YAML.
+"""The mapping file: how the columns of any table become canonical ones, as YAML. See docs/mapping.md.
 
 name: my-cluster
 time_zone: Europe/Vienna
 columns:
   submitted_at: submit_time
   duration_s: {column: runtime, unit: ms}
-  gpus: num_gpus
+  gpus: {expr: CAST(gpus_per_node AS DOUBLE) * CAST(nodes AS DOUBLE)}
   status: {column: state, words: {Pass: SUCCEEDED, Killed: CANCELLED}}
   task_type: {const: train}
 unused: [comment]
+
+A log of several tables has one entry a table under `tables`, with the same keys and those of `MappedTable`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import duckdb
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from pipesim.errors import ConfigError, FileError
-from pipesim.schema import PIPELINE_RUNS, TASK_RUNS, Column, Type
+from pipesim.errors import ConfigError, FileError, RequestError
+from pipesim.ingest.expressions import expression_fields
+from pipesim.schema import TRACE_TABLES, Column, Type
 from pipesim.yaml_text import parse_yaml
 
 #: Factors to the canonical unit: seconds, bytes, and whole GPUs or cores.
@@ -32,14 +35,19 @@ UNITS = {
     "percent": 1e-2, "milli": 1e-3, "one": 1.0,
 }  # fmt: skip
 
-#: What a row of a job table can say: the columns of its run and of the run's only task.
-TARGETS: dict[str, Column] = {
-    c.name: c
-    for table in (TASK_RUNS, PIPELINE_RUNS)
-    for c in table.columns
-    if c.name
-    not in ("raw_status", "raw_type", "observed_until", "time_basis", "parent_run_id", "task_id", "is_censored", "attempt")
-}
+#: What a row of a table may become, unless it says otherwise: a run, and the run's only task.
+JOB = ("pipeline_runs", "task_runs")
+#: What follows from other columns, or from the log as a whole.
+_DERIVED = frozenset({"raw_status", "raw_type", "observed_until", "time_basis", "is_censored"})
+#: What a job's only task and its run leave to pipesim.
+_NOT_OF_JOBS = frozenset({"parent_run_id", "task_id", "attempt"})
+_INSTANTS = frozenset({"submitted_at", "queued_at", "started_at", "ended_at"})
+
+
+def targets(rows: Sequence[str]) -> dict[str, Column]:
+    """Return the canonical columns that can be mapped for rows of some tables."""
+    columns = {c.name: c for name in reversed(rows) for c in TRACE_TABLES[name].columns if c.name not in _DERIVED}
+    return {name: c for name, c in columns.items() if tuple(rows) != JOB or name not in _NOT_OF_JOBS}
 
 
 class _Strict(BaseModel):
@@ -49,8 +57,11 @@ class _Strict(BaseModel):
 class MappedColumn(_Strict):
     """Where one canonical column comes from."""
 
-    column: str | None = Field(None, description="The column of the file.")
+    column: str | None = Field(
+        None, description="The column of the file; `a.b` and `a[0]` reach into a column that holds JSON, a struct or a list."
+    )
     const: str | int | float | bool | None = Field(None, description="The same value for every row.")
+    expr: str | None = Field(None, description="An expression over the columns of the file, in the SQL of Polars.")
     unit: str | None = Field(None, description=f"The unit in the file: {', '.join(UNITS)}.")
     format: str = Field("iso", description="For instants: iso, epoch_s, epoch_ms, epoch_us or a strptime pattern.")
     words: dict[str, str] = Field(
@@ -59,8 +70,13 @@ class MappedColumn(_Strict):
 
     @model_validator(mode="after")
     def _one_origin(self) -> MappedColumn:
-        if (self.column is None) == (self.const is None):
-            raise ValueError("give either `column` or `const`")
+        if [self.column, self.const, self.expr].count(None) != 2:
+            raise ValueError("give one of `column`, `const` and `expr`")
+        if self.expr is not None:
+            try:
+                expression_fields(self.expr)
+            except RequestError as error:
+                raise ValueError(error.message) from error
         if self.unit is not None and self.unit not in UNITS:
             raise ValueError(f"unknown unit {self.unit!r}: use one of {', '.join(UNITS)}")
         if self.format not in ("iso", "epoch_s", "epoch_ms", "epoch_us"):
@@ -70,43 +86,119 @@ class MappedColumn(_Strict):
                 raise ValueError(f"{self.format!r} is no format of an instant: {error}") from error
         return self
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The columns of the file that it is made from."""
+        return expression_fields(self.expr) if self.expr is not None else () if self.column is None else (self.column,)
+
+
+class Join(_Strict):
+    """A second table beside the log that says more of what a column names, as a list of machines does of each machine."""
+
+    file: str = Field(description="The name of its file, in the log's folder; `*` and `?` stand for any characters.")
+    on: dict[str, str] = Field(
+        min_length=1, description="For each column of the log, the column of that table that must equal it."
+    )
+    columns: tuple[str, ...] = Field(min_length=1, description="Its columns that the log's rows get.")
+    header: tuple[str, ...] = Field((), description="Its columns, if its file does not name them.")
+
 
 def _short_form(value: Any) -> Any:
     return {"column": value} if isinstance(value, str) else value
 
 
-class Mapping(_Strict):
-    """A whole mapping file."""
+class MappedTable(_Strict):
+    """One table of a log."""
+
+    files: str = Field("*", description="The names of its files; `*` and `?` stand for any characters.")
+    rows: Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)] = Field(
+        JOB, description="The canonical tables that each row is a row of: by default a run, and the run's only task."
+    )
+    header: tuple[str, ...] = Field((), description="Its columns in their order, if its files do not name them.")
+    delimiter: str | None = Field(None, min_length=1, max_length=1, description="What separates columns, if it is not seen.")
+    each: str | None = Field(None, description="A column that holds a list: there is a row for each of its elements.")
+    join: tuple[Join, ...] = Field((), description="Tables beside it that say more.")
+    columns: dict[str, Annotated[MappedColumn, BeforeValidator(_short_form)]]
+    unused: tuple[str, ...] = Field((), description="Columns of the file that are known and deliberately not read.")
+
+    @property
+    def is_jobs(self) -> bool:
+        """Whether a row is a run with its only task."""
+        return self.rows == JOB
+
+    @property
+    def expressions(self) -> dict[str, str]:
+        """The expression of each canonical column that has one."""
+        return {name: mapped.expr for name, mapped in self.columns.items() if mapped.expr is not None}
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The columns that it reads, of the file and of the tables beside it."""
+        keys = {column for join in self.join for column in join.on}
+        return frozenset({column for mapped in self.columns.values() for column in mapped.reads} | keys)
+
+    def problems(self) -> list[str]:
+        """Return every mistake that shows only in the whole, each as `place: what is wrong`."""
+        if unknown := [name for name in self.rows if name not in TRACE_TABLES]:
+            return [f"rows: no canonical table {', '.join(unknown)}; there are {', '.join(TRACE_TABLES)}"]
+        known = targets(self.rows)
+        found = [problem for name, mapped in self.columns.items() for problem in _column_problems(name, mapped, known)]
+        if self.is_jobs and not self.columns.keys() & _INSTANTS:
+            found.append("columns: map at least one of submitted_at, queued_at, started_at, ended_at")
+        if not self.is_jobs:
+            keys = dict.fromkeys(k for name in self.rows for k in TRACE_TABLES[name].key if k != "attempt")
+            missing = [key for key in keys if key not in self.columns]
+            found += [f"columns: map {', '.join(missing)}, which is part of the key"] * bool(missing)
+        return found
+
+
+def _column_problems(name: str, mapped: MappedColumn, known: Mapping[str, Column]) -> list[str]:
+    target = known.get(name)
+    if target is None:
+        return [f"columns.{name}: no such canonical column; there are {', '.join(known)}"]
+    problems = []
+    if mapped.unit is not None and target.type not in (Type.NUMBER, Type.INTEGER):
+        problems.append(f"columns.{name}.unit: {name} is no quantity")
+    if mapped.words and not target.values:
+        problems.append(f"columns.{name}.words: {name} may hold any word, so there is nothing to map")
+    unknown = sorted(set(mapped.words.values()) - set(target.values)) if target.values else []
+    if unknown:
+        problems.append(f"columns.{name}.words: {', '.join(unknown)} is none of {', '.join(target.values)}")
+    return problems
+
+
+class LogMapping(_Strict):
+    """A whole mapping file: of one table, or of several."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$", description="The source's name; run identifiers begin with it.")
     description: str = ""
     time_zone: str = Field("UTC", description="The zone of instants that name none.")
-    columns: dict[str, Annotated[MappedColumn, BeforeValidator(_short_form)]]
-    unused: tuple[str, ...] = Field((), description="Columns of the file that are known and deliberately not read.")
+    tables: tuple[MappedTable, ...] = Field(description="The tables of the log.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_table(cls, raw: Any) -> Any:
+        """Take the keys of the only table of a log from where those of the whole stand."""
+        if not isinstance(raw, dict) or "tables" in raw:
+            return raw
+        own = {key: value for key, value in raw.items() if key in MappedTable.model_fields}
+        return {**{key: value for key, value in raw.items() if key not in own}, "tables": (own,)}
 
     @model_validator(mode="after")
-    def _sensible(self) -> Mapping:
-        problems = []
-        for name, mapped in self.columns.items():
-            target = TARGETS.get(name)
-            if target is None:
-                problems.append(f"columns.{name}: no such canonical column; there are {', '.join(TARGETS)}")
-                continue
-            if mapped.unit is not None and target.type not in (Type.NUMBER, Type.INTEGER):
-                problems.append(f"columns.{name}.unit: {name} is no quantity")
-            if mapped.words and not target.values:
-                problems.append(f"columns.{name}.words: {name} may hold any word, so there is nothing to map")
-            unknown = sorted(set(mapped.words.values()) - set(target.values)) if target.values else []
-            if unknown:
-                problems.append(f"columns.{name}.words: {', '.join(unknown)} is none of {', '.join(target.values)}")
-        if not self.columns.keys() & {"submitted_at", "queued_at", "started_at", "ended_at"}:
-            problems.append("columns: map at least one of submitted_at, queued_at, started_at, ended_at")
+    def _sensible(self) -> LogMapping:
+        many = len(self.tables) > 1
+        problems = [] if self.tables else ["tables: name at least one"]
+        problems += [
+            f"tables[{number}].{problem}" if many else problem
+            for number, table in enumerate(self.tables)
+            for problem in table.problems()
+        ]
         if problems:
             raise ValueError("\n".join(problems))
         return self
 
 
-def load_mapping(path: Path) -> Mapping:
+def load_mapping(path: Path) -> LogMapping:
     """Read a mapping file.
 
     Raises:
@@ -122,7 +214,7 @@ def load_mapping(path: Path) -> Mapping:
     return parse_mapping(text, str(path))
 
 
-def parse_mapping(text: str, place: str) -> Mapping:
+def parse_mapping(text: str, place: str) -> LogMapping:
     """Read a mapping from YAML text; `place` names it in errors.
 
     Raises:
@@ -132,15 +224,17 @@ def parse_mapping(text: str, place: str) -> Mapping:
     if not isinstance(raw, dict):
         raise ConfigError(place, [("", "a mapping is needed; begin with `name:` and `columns:`")])
     try:
-        return Mapping.model_validate(raw)
+        return LogMapping.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError(place, _problems(error)) from error
+        raise ConfigError(place, _problems(error, "tables" in raw)) from error
 
 
-def _problems(error: ValidationError) -> Sequence[tuple[str, str]]:
+def _problems(error: ValidationError, several: bool) -> Sequence[tuple[str, str]]:
     found = []
     for item in error.errors():
-        path = ".".join(str(part) for part in item["loc"])
+        # A log of one table has its keys where those of the whole stand.
+        loc = item["loc"][2:] if item["loc"][:2] == ("tables", 0) and not several else item["loc"]
+        path = ".".join(str(part) for part in loc)
         message = item["msg"].removeprefix("Value error, ")
         for line in message.split("\n"):
             place, _, rest = line.partition(": ")

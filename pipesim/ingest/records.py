@@ -24,11 +24,13 @@ from pipesim.errors import FileError
 from pipesim.ingest.files import LogFile
 from pipesim.ingest.lines import RAW_CHARACTERS, STREAM_BYTES, BadLine, LineBatch, read_lines
 from pipesim.ingest.plain import PlainLines, numbered, plain_fields
-from pipesim.ingest.sources.base import quote_name
+from pipesim.ingest.sources.base import Layout, quote_name
 from pipesim.ingest.statements import LINE_END
 
 Batch = TypeVar("Batch")
 
+#: The layout of a file that says itself how it is written.
+AS_WRITTEN = Layout()
 _DELIMITERS = ",;\t|"
 #: How many lines of a batch are looked at to learn what is in it.
 _SAMPLE = 1000
@@ -87,7 +89,12 @@ def stream_records(
 
 
 def read_records(
-    con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[str] | None, rest: Iterator[LineBatch] | None = None
+    con: duckdb.DuckDBPyConnection,
+    file: LogFile,
+    wanted: Sequence[str] | None,
+    rest: Iterator[LineBatch] | None = None,
+    layout: Layout = AS_WRITTEN,
+    rows: int | None = None,
 ) -> Iterator[Records]:
     """Yield a file's records batch by batch; a batch's relation is replaced by the next one.
 
@@ -96,21 +103,25 @@ def read_records(
         file: The file.
         wanted: For JSON, the fields to extract; the header decides for the other formats.
         rest: For JSON, the lines that are left, if not all are.
+        layout: For CSV, what the file does not say of itself.
+        rows: For Parquet, how many rows a batch has at most; by default all of the file.
     """
     if file.format == "json":
         yield from _read_json(con, read_lines(file) if rest is None else rest, wanted or [])
     elif file.format == "csv":
-        yield from _read_csv(con, file)
+        yield from _read_csv(con, file, layout)
     else:
-        yield from _read_parquet(con, file)
+        yield from _read_parquet(con, file, rows)
 
 
-def field_names(con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[str] | None) -> list[str]:
+def field_names(
+    con: duckdb.DuckDBPyConnection, file: LogFile, wanted: Sequence[str] | None, layout: Layout = AS_WRITTEN
+) -> list[str]:
     """Return the fields that a file's records have; for JSON these are the wanted ones, since each line may differ."""
     if file.format == "json":
         return list(wanted or [])
     if file.format == "csv":
-        return _Header.read(file).names
+        return _Header.read(file, layout).names
     try:
         described = con.sql(
             f"DESCRIBE SELECT * FROM read_parquet({quote(glob.escape(str(file.path)))}, hive_partitioning = false)"
@@ -195,8 +206,8 @@ class _Header:
     line: int
 
     @classmethod
-    def read(cls, file: LogFile) -> _Header:
-        """Find the header: the first line that is not blank."""
+    def read(cls, file: LogFile, layout: Layout) -> _Header:
+        """Find the header: the first line that is not blank, unless the columns are known and no line names them."""
         for batch in read_lines(file, batch_bytes=1 << 16):
             if batch.bad:
                 first = batch.bad[0]
@@ -207,12 +218,12 @@ class _Header:
                 )
             for offset, text in enumerate(batch.text.to_pylist()):
                 if text.strip():
-                    return cls._parse(file, text.rstrip("\r\n"), batch.first + offset)
+                    return cls._parse(file, text.rstrip("\r\n"), batch.first + offset, layout)
         raise FileError("the file has no header", where=file.name, remedy="its first line must name the columns")
 
     @classmethod
-    def _parse(cls, file: LogFile, text: str, line: int) -> _Header:
-        delimiter = max(_DELIMITERS, key=text.count)
+    def _parse(cls, file: LogFile, text: str, line: int, layout: Layout) -> _Header:
+        delimiter = layout.delimiter or max(_DELIMITERS, key=text.count)
         try:
             names = [name.strip() for name in next(csv.reader([text], delimiter=delimiter, strict=True))]
         except csv.Error as error:
@@ -221,6 +232,8 @@ class _Header:
                 where=f"{file.name}:{line}",
                 remedy="write one line of column names, and end lines with a newline",
             ) from error
+        if layout.header and names != list(layout.header):
+            return cls(list(layout.header), delimiter, 0)
         folded = [name.lower() for name in names]  # SQL does not tell upper case from lower
         repeated = sorted({name for name in names if folded.count(name.lower()) > 1})
         if repeated or not all(names):
@@ -229,8 +242,8 @@ class _Header:
         return cls(names, delimiter, line)
 
 
-def _read_csv(con: duckdb.DuckDBPyConnection, file: LogFile) -> Iterator[Records]:
-    header = _Header.read(file)
+def _read_csv(con: duckdb.DuckDBPyConnection, file: LogFile, layout: Layout) -> Iterator[Records]:
+    header = _Header.read(file, layout)
     for batch in _ahead(read_lines(file)):
         frame = pl.DataFrame({"text": pl.Series(pl.from_arrow(batch.text)).str.strip_chars_end("\r\n")})
         frame = frame.with_row_index("line", batch.first).with_columns(pl.col("line").cast(pl.Int64))
@@ -306,7 +319,7 @@ def _split(bare: pl.DataFrame, header: _Header) -> pl.DataFrame:
     return parsed
 
 
-def _read_parquet(con: duckdb.DuckDBPyConnection, file: LogFile) -> Iterator[Records]:
+def _read_parquet(con: duckdb.DuckDBPyConnection, file: LogFile, rows: int | None) -> Iterator[Records]:
     source = f"read_parquet({quote(glob.escape(str(file.path)))}, file_row_number = true, hive_partitioning = false)"
     names = field_names(con, file, None)
     lines = _count(con, f"SELECT count(*) FROM {source}")
@@ -316,8 +329,12 @@ def _read_parquet(con: duckdb.DuckDBPyConnection, file: LogFile) -> Iterator[Rec
         f'CREATE OR REPLACE TEMP VIEW parquet_records AS SELECT file_row_number + 1 AS "#line", '
         f'CAST(to_json(struct_pack({struct})) AS VARCHAR) AS "#text", {fields} FROM {source}'
     )
-    select, head = partial(column_select, "parquet_records"), partial(column_select, _head("parquet_records"))
-    yield Records(select, head, names, lines, 0)
+    step = rows or max(lines, 1)
+    for first in range(1, lines + 1, step):
+        last = min(first + step - 1, lines)
+        part = f'(SELECT * FROM parquet_records WHERE "#line" BETWEEN {first} AND {last})' if rows else "parquet_records"
+        select, head = partial(column_select, part), partial(column_select, _head(part))
+        yield Records(select, head, names, last - first + 1, 0)
 
 
 def _count(con: duckdb.DuckDBPyConnection, query: str) -> int:

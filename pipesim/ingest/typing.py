@@ -9,11 +9,11 @@ from pipesim.ingest.sources.base import Field
 from pipesim.schema import SIGNED, Column, Type
 
 #: Words by which logs say that they do not know.
-_MISSING = (
+MISSING = (
     "", "-", "na", "NA", "n/a", "N/A", "nan", "NaN", "NAN", "nil", "null", "Null", "NULL", "none", "None", "NONE",
     "unknown", "Unknown", "UNKNOWN",
 )  # fmt: skip
-_LONGEST_MISSING = max(map(len, _MISSING))
+_LONGEST_MISSING = max(map(len, MISSING))
 #: An instant whose text ends in Z or an offset after the time of day names its zone.
 NAMED_ZONE = r":\d\d(\.\d+)? ?([zZ]|[+-]\d\d(:?\d\d)?)$"
 _EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
@@ -41,7 +41,7 @@ class Typed:
 def typed(column: Column, field: Field, zone: str) -> Typed:
     """Return the SQL of one canonical column, given how the log writes it and the zone of instants that name none."""
     raw_name = f'"#raw {column.name}"'
-    words = ("",) if column.name in _VERBATIM else _MISSING
+    words = ("",) if column.name in _VERBATIM else MISSING
     # A list and not IN (...), which DuckDB would plan as a join over all rows; a CASE looks only at the rows that need it.
     is_missing = f"list_contains([{', '.join(map(quote, words))}], CAST({raw_name} AS VARCHAR))"
     damaged = f'CASE WHEN "{column.name}" IS NULL AND {raw_name} IS NOT NULL THEN NOT {is_missing} ELSE false END'

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import polars as pl
+
 from pipesim.ingest.files import SUFFIXES, LogFile
 from pipesim.ingest.sources.head import Head, Recognised
 from pipesim.ingest.sources.unit import Unit
@@ -47,6 +49,50 @@ class Projection:
     identify: bool = False
 
 
+@dataclass(frozen=True)
+class Beside:
+    """A table beside a log that says more of its rows.
+
+    Args:
+        rows: Its rows, all text: the columns by which they are found, each row once, and those that the log's rows get.
+        on: For each column of the log, the column that must equal it.
+    """
+
+    rows: pl.DataFrame
+    on: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is done with the rows of a file before they are projected.
+
+    Args:
+        each: The column that holds a list; there is a record for each of its elements.
+        beside: Tables whose columns the rows get.
+        expressions: Polars SQL for each further field, by its name.
+        reads: The fields that this takes.
+    """
+
+    each: str | None = None
+    beside: Sequence[Beside] = ()
+    expressions: Mapping[str, str] = field(default_factory=dict)
+    reads: frozenset[str] = frozenset()
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields that rows have beyond those of the file."""
+        joined = [name for beside in self.beside for name in beside.rows.columns if name not in beside.on.values()]
+        return [*joined, *self.expressions]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a CSV file is written where it does not say so itself: its columns, and what separates them."""
+
+    header: Sequence[str] = ()
+    delimiter: str | None = None
+
+
 class Source(ABC):
     """A log format.
 
@@ -80,6 +126,18 @@ class Source(ABC):
     def units(self, file: LogFile) -> Iterator[Unit] | None:
         """Return a file's entries where the format is no table of rows, or None where `projections` reads the rows."""
         return None
+
+    def layout(self, file: LogFile) -> Layout:
+        """Return what is known of how a CSV file is written."""
+        return Layout()
+
+    def shape(self, file: LogFile) -> Shape | None:
+        """Return what is to be done with a file's rows first, or None where they are read as they stand."""
+        return None
+
+    def among(self, files: Sequence[LogFile]) -> tuple[Source, list[LogFile]]:
+        """Return the source, knowing what else lies there, and the files that are to be read."""
+        return self, list(files)
 
     def recognise(self, head: Head) -> Recognised | None:
         """Return why a file is of this format, or None where it does not look like it."""
