@@ -15,7 +15,7 @@ from pipesim.ingest.sources.base import quote_name
 from pipesim.ingest.staging import Staging
 from pipesim.ingest.statements import rule_reason
 from pipesim.lake import Lake
-from pipesim.schema import TERMINAL_STATUSES, TRACE_TABLES, Table, Type, with_provenance
+from pipesim.schema import TERMINAL_STATUSES, TRACE_TABLES, Column, Table, Type, with_provenance
 
 #: What a task's row says where its log does not.
 _DURATION = "CASE WHEN ended_at >= started_at THEN (epoch_us(ended_at) - epoch_us(started_at)) / 1e6 END"
@@ -55,7 +55,7 @@ def fold(staging: Staging, lake: Lake, table: Table) -> Folded:
     staging.finals[name] = kind = "TABLE" if staging.count("again") else "VIEW"
     rows = single
     if kind == "TABLE":
-        _fold_repeated(con, table)
+        _fold_repeated(con, table, summed=name in staging.summed)
         rows = f"{single} ANTI JOIN again USING ({key}) UNION ALL SELECT {columns}, file_no, line FROM folded WHERE changed"
         con.execute(f"INSERT INTO superseded_{name} SELECT {key} FROM folded WHERE changed AND known")
     con.execute(f"CREATE TEMP {kind} final_{name} AS SELECT * REPLACE ({_completed(con, table)}) FROM ({rows})")
@@ -105,7 +105,7 @@ def _as_given(table: Table) -> str:
     )
 
 
-def _fold_repeated(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+def _fold_repeated(con: duckdb.DuckDBPyConnection, table: Table, *, summed: bool) -> None:
     name = table.name
     key = ", ".join(quote_name(k) for k in table.key)
     columns = [c.name for c in table.columns]
@@ -127,7 +127,7 @@ def _fold_repeated(con: duckdb.DuckDBPyConnection, table: Table) -> None:
         f"INSERT INTO repeated_{name} SELECT file_no, line FROM events WHERE file_no >= 0 "
         f"QUALIFY row_number() OVER (PARTITION BY {key}, line_hash ORDER BY file_no, line) > 1"
     )
-    values = ", ".join(f"arg_max({quote_name(c)}, ord) AS {quote_name(c)}" for c in columns if c not in table.key)
+    values = ", ".join(f"{_folded(c, summed=summed)} AS {quote_name(c.name)}" for c in table.columns if c.name not in table.key)
     known = ", ".join(f"existing.{quote_name(c)} AS {quote_name('known ' + c)}" for c in columns if c not in table.key)
     # A terminal row stays as it was when only the log's end moved on.
     compared = [c for c in columns if c not in table.key and c != "observed_until"]
@@ -146,6 +146,13 @@ def _fold_repeated(con: duckdb.DuckDBPyConnection, table: Table) -> None:
         f"INSERT INTO repeated_{name} SELECT file_no, line FROM events SEMI JOIN (SELECT {key} FROM folded WHERE NOT changed) "
         f"USING ({key}) WHERE file_no >= 0 AND (file_no, line) NOT IN (SELECT (file_no, line) FROM repeated_{name})"
     )
+
+
+def _folded(column: Column, *, summed: bool) -> str:
+    """Return SQL for a column's value over the events of a key: the last one, or the sum of those that are new."""
+    if summed and column.type in (Type.INTEGER, Type.NUMBER):
+        return f"CAST(sum({quote_name(column.name)}) FILTER (WHERE file_no >= 0) AS {column.type.sql})"
+    return f"arg_max({quote_name(column.name)}, ord)"
 
 
 def _reject_conflicts(con: duckdb.DuckDBPyConnection, table: Table, key: str) -> None:

@@ -24,7 +24,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from pipesim.errors import ConfigError, FileError, RequestError
 from pipesim.ingest.expressions import expression_fields
-from pipesim.schema import TRACE_TABLES, Column, Type
+from pipesim.schema import TRACE_TABLES, Column, Table, Type
 from pipesim.yaml_text import parse_yaml
 
 #: Factors to the canonical unit: seconds, bytes, and whole GPUs or cores.
@@ -38,15 +38,28 @@ UNITS = {
 #: What a row of a table may become, unless it says otherwise: a run, and the run's only task.
 JOB = ("pipeline_runs", "task_runs")
 #: What follows from other columns, or from the log as a whole.
-_DERIVED = frozenset({"raw_status", "raw_type", "observed_until", "time_basis", "is_censored"})
+_DERIVED = frozenset({"raw_status", "raw_type", "observed_until", "is_censored"})
 #: What a job's only task and its run leave to pipesim.
 _NOT_OF_JOBS = frozenset({"parent_run_id", "task_id", "attempt"})
 _INSTANTS = frozenset({"submitted_at", "queued_at", "started_at", "ended_at"})
 
 
+#: The table whose rows are the sums of the rows of a list of machines.
+NODES = "nodes"
+
+
+def canonical(rows: Sequence[str]) -> list[Table]:
+    """Return the canonical tables that rows become rows of.
+
+    Raises:
+        KeyError: If there is no such table.
+    """
+    return [TRACE_TABLES["pools" if name == NODES else name] for name in rows]
+
+
 def targets(rows: Sequence[str]) -> dict[str, Column]:
     """Return the canonical columns that can be mapped for rows of some tables."""
-    columns = {c.name: c for name in reversed(rows) for c in TRACE_TABLES[name].columns if c.name not in _DERIVED}
+    columns = {c.name: c for table in reversed(canonical(rows)) for c in table.columns if c.name not in _DERIVED}
     return {name: c for name, c in columns.items() if tuple(rows) != JOB or name not in _NOT_OF_JOBS}
 
 
@@ -92,14 +105,20 @@ class MappedColumn(_Strict):
         return expression_fields(self.expr) if self.expr is not None else () if self.column is None else (self.column,)
 
 
+def _same_names(value: Any) -> Any:
+    return {name: name for name in value} if isinstance(value, list) else value
+
+
 class Join(_Strict):
     """A second table beside the log that says more of what a column names, as a list of machines does of each machine."""
 
     file: str = Field(description="The name of its file, in the log's folder; `*` and `?` stand for any characters.")
-    on: dict[str, str] = Field(
-        min_length=1, description="For each column of the log, the column of that table that must equal it."
+    by: Annotated[dict[str, str], BeforeValidator(_same_names)] = Field(
+        min_length=1, description="The columns of the log, or, for each, the column of that table that must equal it."
     )
-    columns: tuple[str, ...] = Field(min_length=1, description="Its columns that the log's rows get.")
+    columns: Annotated[dict[str, str], BeforeValidator(_same_names)] = Field(
+        min_length=1, description="Its columns that the log's rows get, or, for each new name, the column."
+    )
     header: tuple[str, ...] = Field((), description="Its columns, if its file does not name them.")
 
 
@@ -112,7 +131,9 @@ class MappedTable(_Strict):
 
     files: str = Field("*", description="The names of its files; `*` and `?` stand for any characters.")
     rows: Annotated[tuple[str, ...], BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)] = Field(
-        JOB, description="The canonical tables that each row is a row of: by default a run, and the run's only task."
+        JOB,
+        description="The canonical tables that each row is a row of: by default a run, and the run's only task. "
+        "`nodes` are machines that make up pools.",
     )
     header: tuple[str, ...] = Field((), description="Its columns in their order, if its files do not name them.")
     delimiter: str | None = Field(None, min_length=1, max_length=1, description="What separates columns, if it is not seen.")
@@ -134,19 +155,19 @@ class MappedTable(_Strict):
     @property
     def reads(self) -> frozenset[str]:
         """The columns that it reads, of the file and of the tables beside it."""
-        keys = {column for join in self.join for column in join.on}
+        keys = {column for join in self.join for column in join.by}
         return frozenset({column for mapped in self.columns.values() for column in mapped.reads} | keys)
 
     def problems(self) -> list[str]:
         """Return every mistake that shows only in the whole, each as `place: what is wrong`."""
-        if unknown := [name for name in self.rows if name not in TRACE_TABLES]:
-            return [f"rows: no canonical table {', '.join(unknown)}; there are {', '.join(TRACE_TABLES)}"]
+        if unknown := [name for name in self.rows if name not in (*TRACE_TABLES, NODES)]:
+            return [f"rows: no canonical table {', '.join(unknown)}; there are {', '.join((*TRACE_TABLES, NODES))}"]
         known = targets(self.rows)
         found = [problem for name, mapped in self.columns.items() for problem in _column_problems(name, mapped, known)]
         if self.is_jobs and not self.columns.keys() & _INSTANTS:
             found.append("columns: map at least one of submitted_at, queued_at, started_at, ended_at")
         if not self.is_jobs:
-            keys = dict.fromkeys(k for name in self.rows for k in TRACE_TABLES[name].key if k != "attempt")
+            keys = dict.fromkeys(k for table in canonical(self.rows) for k in table.key if k != "attempt")
             missing = [key for key in keys if key not in self.columns]
             found += [f"columns: map {', '.join(missing)}, which is part of the key"] * bool(missing)
         return found
@@ -174,6 +195,7 @@ class LogMapping(_Strict):
     description: str = ""
     time_zone: str = Field("UTC", description="The zone of instants that name none.")
     tables: tuple[MappedTable, ...] = Field(description="The tables of the log.")
+    unread: tuple[str, ...] = Field((), description="The names of files of the log that are known and deliberately not read.")
 
     @model_validator(mode="before")
     @classmethod

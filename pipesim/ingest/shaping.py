@@ -71,7 +71,7 @@ def _expressions(frame: pl.DataFrame, wanted: Mapping[str, str]) -> tuple[pl.Dat
         if kind == pl.String and not name.startswith("#")
     )
     done, failed = evaluate(said.with_row_index("#place"), wanted)
-    kept = frame[done["#place"]].hstack(done.select(wanted))
+    kept = frame[done["#place"]].hstack(done.select(list(wanted)))
     bad = [
         BadLine(int(frame["#line"][place]), "expression_failed", str(frame["#text"][place])[:RAW_CHARACTERS], why[:200])
         for place, why in failed

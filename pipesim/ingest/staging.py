@@ -36,6 +36,8 @@ class Staging:
         self.con = con
         self._zone = zone
         self._nameless: set[str] = set()
+        #: The tables whose staged rows of one key add up.
+        self.summed: set[str] = set()
         self._irregular: set[int] = set()
         #: Whether `final_<table>`, which folding makes, is a TABLE or a VIEW.
         self.finals: dict[str, str] = {}
@@ -52,6 +54,7 @@ class Staging:
 
         A batch whose records are all good and all alike, as most are, is parsed once and never looked at again.
         """
+        self.summed |= {p.table for p in projections if p.summed}
         if file_no not in self._irregular:
             if self.add_at_once(file_no, records, projections):
                 return records

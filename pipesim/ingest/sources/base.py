@@ -40,6 +40,7 @@ class Projection:
         where: An SQL condition over the record's fields that picks the records which hold such a row.
         event_at: The instant of the event that a record reports, where the format has one; it orders partial rows.
         identify: Whether `run_id` is made from the record's content because the log has no identifiers.
+        summed: Whether rows of one key are parts of a whole, whose quantities add up, and not events of one thing.
     """
 
     table: str
@@ -47,6 +48,7 @@ class Projection:
     where: str = "true"
     event_at: Field | None = None
     identify: bool = False
+    summed: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,14 @@ class Found:
 
     Args:
         places: For each folder of log files, the file of each join, by its pattern.
-        only_beside: Files that were named to be read, and are such tables.
     """
 
     places: dict[Path, dict[str, Path]]
-    only_beside: frozenset[Path]
+
+    @property
+    def paths(self) -> frozenset[Path]:
+        """All of them."""
+        return frozenset(path for inside in self.places.values() for path in inside.values())
 
     @cached_property
     def digest(self) -> str:
@@ -42,18 +45,21 @@ class Found:
         """
         path = self.places[file.path.parent][join.file]
         rows = _read(path, join)
-        keys = list(join.on.values())
-        missing = [name for name in (*keys, *join.columns) if name not in rows.columns]
+        keys = list(join.by.values())
+        missing = [name for name in (*keys, *join.columns.values()) if name not in rows.columns]
         if missing:
             raise FileError(
                 f"it lacks the column {', '.join(missing)}", where=str(path), remedy=f"it has {', '.join(rows.columns)}"
             )
-        rows = rows.select(dict.fromkeys((*keys, *join.columns))).cast(pl.String).unique(maintain_order=True)
+        taken = [pl.col(theirs).alias(ours) for ours, theirs in join.columns.items()]
+        found = [pl.col(key).alias(f"#key {key}") for key in keys]
+        rows = rows.select(*found, *taken).cast(pl.String).unique(maintain_order=True)
+        keys = [f"#key {key}" for key in keys]
         twice = rows.filter(pl.struct(keys).is_duplicated())
         if not twice.is_empty():
-            said = ", ".join(f"{key} {twice[key][0]!r}" for key in keys)
+            said = ", ".join(f"{key.removeprefix('#key ')} {twice[key][0]!r}" for key in keys)
             raise FileError(f"it says two different things of {said}", where=str(path), remedy="leave one row for each")
-        return Beside(rows, join.on)
+        return Beside(rows, {ours: f"#key {theirs}" for ours, theirs in join.by.items()})
 
 
 def find_beside(joins: Sequence[Join], files: Sequence[LogFile]) -> Found:
@@ -75,8 +81,7 @@ def find_beside(joins: Sequence[Join], files: Sequence[LogFile]) -> Found:
                     remedy="put that table beside the log, and no other of such a name",
                 )
             places.setdefault(folder, {})[pattern] = fitting[0]
-    found = {path for inside in places.values() for path in inside.values()}
-    return Found(places, frozenset(file.path for file in files if file.path in found))
+    return Found(places)
 
 
 def _read(path: Path, join: Join) -> pl.DataFrame:

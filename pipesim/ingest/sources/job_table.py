@@ -13,7 +13,7 @@ from fnmatch import fnmatch
 from pipesim.catalog import quote
 from pipesim.errors import FileError
 from pipesim.ingest.files import LogFile
-from pipesim.ingest.mapping import JOB, UNITS, LogMapping, MappedColumn, MappedTable
+from pipesim.ingest.mapping import JOB, NODES, UNITS, LogMapping, MappedColumn, MappedTable, canonical
 from pipesim.ingest.sources.base import Field, Layout, Projection, Shape, Source, quote_name
 from pipesim.ingest.sources.beside import Found, find_beside
 from pipesim.ingest.sources.head import Head, Recognised
@@ -50,11 +50,14 @@ class JobTable(Source):
 
     def among(self, files: Sequence[LogFile]) -> tuple[Source, list[LogFile]]:
         """Return the source with the tables that lie beside the files, and the files without those tables."""
+        read = [file for file in files if not any(fnmatch(file.path.name, name) for name in self.mapping.unread)]
         joins = [join for table in self.mapping.tables for join in table.join]
         if not joins:
-            return self, list(files)
-        found = find_beside(joins, files)
-        return JobTable(self.mapping, self.time_zone, found), [file for file in files if file.path not in found.only_beside]
+            return self, read
+        found = find_beside(joins, read)
+        named = [table.files for table in self.mapping.tables if table.files != "*"]
+        read = [f for f in read if f.path not in found.paths or any(fnmatch(f.path.name, name) for name in named)]
+        return JobTable(self.mapping, self.time_zone, found), read
 
     def layout(self, file: LogFile) -> Layout:
         """Return the columns and the delimiter that the mapping tells."""
@@ -86,6 +89,8 @@ class JobTable(Source):
     def recognise(self, head: Head) -> Recognised | None:
         """All the columns that the mapping reads, and no others than it knows."""
         present = frozenset(head.first_object or head.columns)
+        if any(fnmatch(head.file.path.name, name) for name in self.mapping.unread):
+            return Recognised(1, "the name of a table that is not read")
         for table in self.mapping.tables:
             wanted = self._own(table)
             named = table.files != "*" and fnmatch(head.file.path.name, table.files)
@@ -115,7 +120,8 @@ class JobTable(Source):
         if table.is_jobs:
             return self._jobs(mapped)
         holds = f"{quote_name(table.each)} IS NOT NULL" if table.each else "true"
-        return [self._row(name, mapped, holds) for name in table.rows]
+        rows = [(name, canon.name) for name, canon in zip(table.rows, canonical(table.rows), strict=True)]
+        return [self._row(name, mapped, holds, summed=own == NODES) for own, name in rows]
 
     def _table(self, file: LogFile) -> MappedTable:
         for table in self.mapping.tables:
@@ -153,22 +159,24 @@ class JobTable(Source):
         for row in (run, task):
             row.setdefault("status", Field("'UNKNOWN'", words=STATUS_WORDS))
             _keep_own_words(row)
-        run["time_basis"] = _basis(mapped)
+        run.setdefault("time_basis", _basis(mapped))
         when = [mapped[name].sql for name in _INSTANTS if name in mapped]
         where = " OR ".join(f"nullif(trim(CAST({sql} AS VARCHAR)), '') IS NOT NULL" for sql in when)
         return [Projection(table, fields, f"({where})", identify=identify) for table, fields in rows.items()]
 
-    def _row(self, name: str, mapped: dict[str, Field], where: str) -> Projection:
+    def _row(self, name: str, mapped: dict[str, Field], where: str, *, summed: bool) -> Projection:
         row = {column: field for column, field in mapped.items() if column in TRACE_TABLES[name].by_name}
         if name == "pipeline_runs":
             row.setdefault("pipeline_name", Field(quote(self.name)))
-            row["time_basis"] = _basis(mapped)
+            row.setdefault("time_basis", _basis(mapped))
         if name == "task_runs":
             row.setdefault("task_name", row["task_id"])
         if name in ("pipeline_runs", "task_runs"):
             row.setdefault("status", Field("'UNKNOWN'", words=STATUS_WORDS))
             _keep_own_words(row)
-        return Projection(name, row, where)
+        if summed:
+            row.setdefault("node_count", Field("1"))
+        return Projection(name, row, where, summed=summed)
 
 
 def _keep_own_words(row: dict[str, Field]) -> None:
