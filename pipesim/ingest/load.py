@@ -113,17 +113,11 @@ class _BadFilesError(Exception):
 def _load(lake: Lake, files: list[LogFile], source: Source, earlier: list[Manifest], leave_out_bad: bool) -> list[FileAccount]:
     with lake.transaction() as tx, connect(MEMORY_LIMIT) as con:
         con.execute(f"SET temp_directory = {quote(str(tx.scratch / 'spill'))}")
-        _set_zone(con, source.time_zone)
-        staging = Staging(con, source.time_zone)
-        accounts = _stage_all(staging, files, source, leave_out_bad)
         ingest_id = _new_id(lake, source, files)
+        accounts, superseded = digest_files(con, lake, files, source, leave_out_bad=leave_out_bad)
         for account, file in zip(accounts, files, strict=True):
             account.digest, account.ingest_id = file.digest, ingest_id
             file.insist_unchanged()
-        staging.identify(f"{source.name}-")
-        superseded = _fold_all(staging, lake)
-        _fetch_raw(staging, files, source)
-        _account(con, accounts)
         if leave_out_bad and (bad := [_refusal(con, n, a) for n, a in enumerate(accounts) if _mostly_bad(a)]):
             raise _BadFilesError(bad)
         before = read_before(earlier, source)
@@ -144,7 +138,26 @@ def _load(lake: Lake, files: list[LogFile], source: Source, earlier: list[Manife
     return accounts
 
 
-def _stage_all(staging: Staging, files: list[LogFile], source: Source, leave_out_bad: bool) -> list[FileAccount]:
+def digest_files(
+    con: duckdb.DuckDBPyConnection, lake: Lake, files: Sequence[LogFile], source: Source, *, leave_out_bad: bool = False
+) -> tuple[list[FileAccount], dict[str, int]]:
+    """Read, type, check, fold and account for files, all in a connection's temporary tables; the lake stays as it is.
+
+    Returns:
+        An account a file; and how many rows of the lake each table supersedes. `final_<table>` holds the rows that would be
+        stored, and `rejected` what was refused.
+    """
+    _set_zone(con, source.time_zone)
+    staging = Staging(con, source.time_zone)
+    accounts = _stage_all(staging, files, source, leave_out_bad)
+    staging.identify(f"{source.name}-")
+    superseded = _fold_all(staging, lake)
+    _fetch_raw(staging, files, source)
+    _account(con, accounts)
+    return accounts, superseded
+
+
+def _stage_all(staging: Staging, files: Sequence[LogFile], source: Source, leave_out_bad: bool) -> list[FileAccount]:
     staged: list[FileAccount] = []
     bad: list[RefusedFile] = []
     for number, file in enumerate(files):
@@ -269,7 +282,7 @@ def _fold_all(staging: Staging, lake: Lake) -> dict[str, int]:
     return superseded
 
 
-def _fetch_raw(staging: Staging, files: list[LogFile], source: Source) -> None:
+def _fetch_raw(staging: Staging, files: Sequence[LogFile], source: Source) -> None:
     """Read again the lines that were refused only once they had been folded, to keep them as they stand."""
     con = staging.con
     missing = con.execute("SELECT DISTINCT file_no, line FROM rejected WHERE raw IS NULL ORDER BY ALL").fetchall()
