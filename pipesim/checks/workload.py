@@ -43,8 +43,9 @@ def durations_fit(lake: Lake) -> Verdict:
     without = sum(cell.choice is not None for cell in model.durations) - table.height
     figures = {"cells": Figure(table.height), "cells_without_distance": Figure(without)}
     figures["cells_beyond_goal"] = Figure(missed.height, high=0)
-    words = f"All {table.height} duration laws that could be judged are near to held-out rows."
+    words = "No duration law could be judged, as the fit held out no rows."
     if table.height:
+        words = "All duration laws that could be judged are near to held-out rows."
         figures["worst_ks"] = Figure(table["ks"][0], high=table["goal"][0], floor=table["noise floor"][0])
     if missed.height:
         words = f"{missed.height} of {table.height} duration laws are too far from held-out rows."
