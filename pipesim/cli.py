@@ -16,6 +16,7 @@ from pipesim.errors import PipesimError, RequestError
 from pipesim.lake import Lake
 from pipesim.printing import comparison_table, quality_table, runs_table
 from pipesim.progress import bar, working
+from pipesim.words import count
 
 if TYPE_CHECKING:
     from pipesim.simulation import RunSummary, Scenario
@@ -73,11 +74,11 @@ def ingest(
             _say(f"warning: {account.file}: nothing reads {', '.join(account.unused)}")
     counts = report.as_dict()
     if counts["quarantined"]:
-        _say(f"{counts['quarantined']} lines are in quarantine: pipesim sql 'FROM quarantine.quarantine'")
+        _say(f"{count(counts['quarantined'], 'line is', 'lines are')} in quarantine: pipesim sql 'FROM quarantine.quarantine'")
     rows = ", ".join(f"{n:,} {table}" for table, n in counts["rows"].items()) or "none"
     classes = ("valid", "duplicates", "quarantined", "blank_or_header")
     fates = ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in classes)
-    _print(counts, as_json, f"{counts['lines']:,} lines of {counts['files']} files: {fates}\nrows: {rows}")
+    _print(counts, as_json, f"{count(counts['lines'], 'line')} of {count(counts['files'], 'file')}: {fates}\nrows: {rows}")
 
 
 @app.command()
@@ -104,7 +105,11 @@ def fit(
         fitted = fit_workload(Lake(home), chosen)
     for note in fitted.notes:
         _say(f"{'warning' if note.startswith('drift') else 'note'}: {note}")
-    _print(fitted.as_dict(), as_json, f"model {fitted.model}: {fitted.rows:,} rows in {fitted.cells} duration cells")
+    _print(
+        fitted.as_dict(),
+        as_json,
+        f"model {fitted.model}: {count(fitted.rows, 'row')} in {count(fitted.cells, 'duration cell')}",
+    )
 
 
 @app.command()
@@ -127,7 +132,7 @@ def synthesize(
     with working("drawing a synthetic trace"):
         made = synthesize_trace(lake, chosen)
         publish(lake)
-    _print(made.as_dict(), as_json, f"trace {made.trace}: {made.pipelines:,} pipeline runs, {made.tasks:,} tasks")
+    _print(made.as_dict(), as_json, f"trace {made.trace}: {count(made.pipelines, 'pipeline run')}, {count(made.tasks, 'task')}")
 
 
 @app.command()
@@ -246,8 +251,12 @@ def export(
 
     with working("copying tables"):
         exported = write_export(Lake(home), file)
-    rows = sum(exported.tables.values())
-    _print(exported.as_dict(), as_json, f"{file}: {len(exported.tables)} tables, {rows:,} rows, {exported.bytes:,} bytes")
+    size = f"{count(len(exported.tables), 'table')}, {count(sum(exported.tables.values()), 'row')}, {exported.bytes:,} bytes"
+    _print(
+        exported.as_dict(),
+        as_json,
+        f"{file}: {size}",
+    )
 
 
 @app.command()

@@ -13,6 +13,7 @@ from pipesim.errors import EmptyTraceError, RequestError
 from pipesim.lifecycle.fitting import fit_lifecycle
 from pipesim.streams import stream
 from pipesim.trace import Trace
+from pipesim.words import count
 from pipesim.workload.arrivals.clock import microseconds
 from pipesim.workload.arrivals.fitting import ArrivalKind, fit_arrivals
 from pipesim.workload.drift import fit_drift
@@ -186,7 +187,7 @@ def _left_out(runs: pl.DataFrame, with_shape: pl.DataFrame) -> list[str]:
     """Say what of the runs the model cannot use."""
     notes = []
     if without := runs.height - with_shape.height:
-        notes.append(f"structure: {without} runs belong to pipelines of which no run has a task; left out")
+        notes.append(f"structure: {count(without, 'run')} of pipelines of which no run has a task; left out")
     if unknown := with_shape["submitted_at"].null_count():
-        notes.append(f"arrivals: {unknown} runs do not say when they were submitted; their arrivals are not counted")
+        notes.append(f"arrivals: {count(unknown, 'run')} without an instant of submission; not counted as arrivals")
     return notes
