@@ -142,6 +142,8 @@ def _problems(error: ValidationError) -> Sequence[tuple[str, str]]:
     for item in error.errors():
         path = ".".join(str(part) for part in item["loc"])
         message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = "unknown key" + (f"; accepted here: {', '.join(Mapping.model_fields)}" if len(item["loc"]) == 1 else "")
         for line in message.split("\n"):
             place, _, rest = line.partition(": ")
             found.append((place, rest) if not path and rest else (path, line))
