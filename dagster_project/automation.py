@@ -25,6 +25,7 @@ from pipesim.experiments.scenario_files import read_scenarios, scenario_files
 from pipesim.ingest.inbox import due, scan
 from pipesim.lake import Lake, content_hash
 from pipesim.simulation import Scenario
+from pipesim.words import count
 
 #: How often what failed is asked for again, as long as nothing that it depends on changes.
 ATTEMPTS = 3
@@ -71,7 +72,7 @@ def inbox_sensor(context: dg.SensorEvaluationContext, home: Home, inbox: Inbox) 
     found = scan(lake, inbox.folder(), time.time())
     waiting = due(lake)
     if not found.new and not waiting:
-        return dg.SkipReason(f"nothing new: {found.known} files are known, {len(found.unsettled)} are still being written")
+        return dg.SkipReason(f"nothing new: {count(found.known, 'file')} known, {len(found.unsettled)} still being written")
     reason = content_hash("inbox", found.key, str(waiting), *(path.stem for path in lake.ingest_manifests()))
     config = dg.RunConfig(ops={observed.op.name: {"config": {"only_if_new": True}}})
     return _request(context.instance, reason, config=config)
@@ -151,12 +152,14 @@ def _has_workload(lake: Lake) -> bool:
 def _request(instance: dg.DagsterInstance, reason: str, config: dg.RunConfig | None = None) -> dg.RunRequest | dg.SkipReason:
     """Ask for a run unless one is under way, or the same was asked for often enough, or somebody cancelled it."""
     if under_way := instance.get_runs_count(dg.RunsFilter(statuses=_UNDER_WAY)):
-        return dg.SkipReason(f"waiting for {under_way} runs that are under way")
+        return dg.SkipReason(f"waiting for {count(under_way, 'run')} under way")
     earlier = instance.get_runs(dg.RunsFilter(tags={REASON: reason}))
     if any(run.status == dg.DagsterRunStatus.CANCELED for run in earlier):
         return dg.SkipReason("the run for this was cancelled; it is asked for again when something changes, or by hand")
     if len(earlier) >= ATTEMPTS:
-        return dg.SkipReason(f"{len(earlier)} runs for this failed; it is asked for again when something changes, or by hand")
+        return dg.SkipReason(
+            f"{count(len(earlier), 'run')} for this failed; it is asked for again when something changes, or by hand"
+        )
     return dg.RunRequest(run_key=f"{reason} {len(earlier)}", run_config=config or {}, tags={REASON: reason})
 
 

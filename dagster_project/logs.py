@@ -14,6 +14,7 @@ from pipesim.ingest.accounts import RefusedFile
 from pipesim.ingest.inbox import due, ingest_new, refused_files, scan
 from pipesim.lake import Lake
 from pipesim.shipped import shipped
+from pipesim.words import count
 
 GROUP = "logs"
 #: The tag of a run that follows an ingest, so that its last step knows what was followed.
@@ -158,6 +159,6 @@ def _verdict(refused: list[RefusedFile]) -> dg.AssetCheckResult:
         asset_key="observed",
         passed=not refused,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=f"{len(refused)} files in the inbox were refused" if refused else "no file in the inbox was refused",
+        description=f"{count(len(refused), 'file')} in the inbox refused" if refused else "no file in the inbox was refused",
         metadata={"refused": table(["file", "line", "why", "what it holds"], rows)} if refused else {},
     )

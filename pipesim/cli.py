@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipesim import __version__
+from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, config
 from pipesim.errors import PipesimError, RequestError
 from pipesim.lake import Lake
 from pipesim.printing import comparison_table, quality_table, runs_table
+from pipesim.progress import bar, working
+from pipesim.words import count
 
 if TYPE_CHECKING:
     from pipesim.simulation import RunSummary, Scenario
@@ -29,19 +30,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Home = Annotated[
-    Path, typer.Option("--home", envvar="PIPESIM_HOME", help="The folder that holds everything.", show_default=True)
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-Engine = Annotated[
-    str | None,
-    typer.Option("--engine", help="The engine: compiled or reference, which are equal; by default the fastest that can."),
-]
-Replications = Annotated[int | None, typer.Option("--replications", metavar="N", min=1, help="Runs of each scenario.")]
-Workers = Annotated[int | None, typer.Option("--workers", metavar="N", min=1, help="Processes.")]
-_HOME = Path("pipesim_home")
-
 
 @app.callback(invoke_without_command=True)
 def _version(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
@@ -51,7 +39,7 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 @app.command()
-def demo(home: Home = _HOME, as_json: Json = False, debug: Debug = False) -> None:
+def demo(home: Home = HOME, as_json: Json = False, debug: Debug = False) -> None:
     """Run the whole path on the sample logs: ingest, fit, synthesize, simulate what-ifs and strategies, analyze, report."""
     from pipesim.demo import run_demo
 
@@ -69,7 +57,7 @@ def ingest(
     timezone: Annotated[
         str | None, typer.Option("--timezone", metavar="TZ", help="The zone of instants that name none.")
     ] = None,
-    home: Home = _HOME,
+    home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -78,7 +66,7 @@ def ingest(
     from pipesim.verbs import ingest_logs
 
     lake = Lake(home)
-    with _working("reading logs"):
+    with working("reading logs"):
         report = ingest_logs(lake, paths, source, mapping, timezone)
         publish(lake)
     if report.chosen:
@@ -90,11 +78,11 @@ def ingest(
             _say(f"warning: {account.file}: nothing reads {', '.join(account.unused)}")
     counts = report.as_dict()
     if counts["quarantined"]:
-        _say(f"{counts['quarantined']} lines are in quarantine: pipesim sql 'FROM quarantine.quarantine'")
+        _say(f"{count(counts['quarantined'], 'line is', 'lines are')} in quarantine: pipesim sql 'FROM quarantine.quarantine'")
     rows = ", ".join(f"{n:,} {table}" for table, n in counts["rows"].items()) or "none"
     classes = ("valid", "duplicates", "quarantined", "blank_or_header")
     fates = ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in classes)
-    _print(counts, as_json, f"{counts['lines']:,} lines of {counts['files']} files: {fates}\nrows: {rows}")
+    _print(counts, as_json, f"{count(counts['lines'], 'line')} of {count(counts['files'], 'file')}: {fates}\nrows: {rows}")
 
 
 @app.command()
@@ -117,7 +105,7 @@ def fit(
     window: Annotated[
         str, typer.Option("--window", help="Fit only what was submitted in FROM..TO, two days in UTC, the last included.")
     ] = "",
-    home: Home = _HOME,
+    home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -125,12 +113,16 @@ def fit(
     from pipesim.verbs import fit_workload
     from pipesim.workload import FitConfig
 
-    config = _config(FitConfig, {"arrivals": arrivals, "marks": marks, "window": window})
-    with _working("fitting the workload model"):
-        fitted = fit_workload(Lake(home), config)
+    chosen = config(FitConfig, {"arrivals": arrivals, "marks": marks, "window": window})
+    with working("fitting the workload model"):
+        fitted = fit_workload(Lake(home), chosen)
     for note in fitted.notes:
         _say(f"{'warning' if note.startswith('drift') else 'note'}: {note}")
-    _print(fitted.as_dict(), as_json, f"model {fitted.model}: {fitted.rows:,} rows in {fitted.cells} duration cells")
+    _print(
+        fitted.as_dict(),
+        as_json,
+        f"model {fitted.model}: {count(fitted.rows, 'row')} in {count(fitted.cells, 'duration cell')}",
+    )
 
 
 @app.command()
@@ -139,7 +131,7 @@ def synthesize(
     scale: Annotated[float, typer.Option("--scale", metavar="X", help="Multiplies the arrival rate, not the durations.")] = 1.0,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="The root seed.")] = 0,
     private: Annotated[bool, typer.Option("--private", help="Draw no row, no day and no name of the log.")] = False,
-    home: Home = _HOME,
+    home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -148,12 +140,12 @@ def synthesize(
     from pipesim.verbs import synthesize_trace
     from pipesim.workload import SynthesisConfig
 
-    config = _config(SynthesisConfig, {"days": days, "scale": scale, "seed": seed, "private": private})
+    chosen = config(SynthesisConfig, {"days": days, "scale": scale, "seed": seed, "private": private})
     lake = Lake(home)
-    with _working("drawing a synthetic trace"):
-        made = synthesize_trace(lake, config)
+    with working("drawing a synthetic trace"):
+        made = synthesize_trace(lake, chosen)
         publish(lake)
-    _print(made.as_dict(), as_json, f"trace {made.trace}: {made.pipelines:,} pipeline runs, {made.tasks:,} tasks")
+    _print(made.as_dict(), as_json, f"trace {made.trace}: {count(made.pipelines, 'pipeline run')}, {count(made.tasks, 'task')}")
 
 
 @app.command()
@@ -161,7 +153,7 @@ def quality(
     seeds: Annotated[int, typer.Option("--seeds", metavar="N", help="How many synthetic traces are drawn.")] = 16,
     seed: Annotated[int, typer.Option("--seed", metavar="S", help="The seed of the first; the others have the next ones.")] = 0,
     private: Annotated[bool, typer.Option("--private", help="Judge private traces; what is found is not stored.")] = False,
-    home: Home = _HOME,
+    home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -170,10 +162,10 @@ def quality(
     from pipesim.quality import QualityConfig
     from pipesim.verbs import quality as judge
 
-    config = _config(QualityConfig, {"seeds": seeds, "seed": seed, "private": private})
+    chosen = config(QualityConfig, {"seeds": seeds, "seed": seed, "private": private})
     lake = Lake(home)
-    with _bar("comparing traces") as progress:
-        found = judge(lake, config, progress)
+    with bar("comparing traces") as progress:
+        found = judge(lake, chosen, progress)
         publish(lake)
     _print(found.as_dict(), as_json, quality_table(found))
 
@@ -184,7 +176,7 @@ def simulate(
     engine: Engine = None,
     replications: Replications = None,
     workers: Workers = None,
-    home: Home = _HOME,
+    home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -202,7 +194,7 @@ def compare(
     engine: Engine = None,
     replications: Replications = None,
     workers: Workers = None,
-    home: Home = _HOME,
+    home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -219,13 +211,13 @@ def compare(
 
 
 @app.command()
-def analyze(home: Home = _HOME, as_json: Json = False, debug: Debug = False) -> None:
+def analyze(home: Home = HOME, as_json: Json = False, debug: Debug = False) -> None:
     """Build the SQL analytics tables over all observed, synthetic and simulated traces."""
     from pipesim import analytics
     from pipesim.catalog import publish
 
     lake = Lake(home)
-    with _working("building analytics tables"):
+    with working("building analytics tables"):
         tables = analytics.build(lake)
         publish(lake)
     _print({"tables": tables}, as_json, "\n".join(f"analytics.{name:<28}{rows:>10,} rows" for name, rows in tables.items()))
@@ -234,14 +226,14 @@ def analyze(home: Home = _HOME, as_json: Json = False, debug: Debug = False) -> 
 @app.command()
 def report(
     name: Annotated[str, typer.Option("--name", help="The report's name.")] = "report",
-    home: Home = _HOME,
+    home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Write the self-contained HTML report."""
     from pipesim.report import write_report
 
-    with _working("writing the report"):
+    with working("writing the report"):
         path = write_report(Lake(home), name)
     _print({"report": str(path)}, as_json, str(path))
 
@@ -249,7 +241,7 @@ def report(
 @app.command()
 def sql(
     query: Annotated[str, typer.Argument(metavar="QUERY", help="One SQL query over the catalogue's views.")],
-    home: Home = _HOME,
+    home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -263,23 +255,27 @@ def sql(
 @app.command()
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE.duckdb", help="The file to write; an earlier export is replaced.")],
-    home: Home = _HOME,
+    home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Write one self-contained DuckDB file with everything that the catalogue shows, as real tables."""
     from pipesim.export import export as write_export
 
-    with _working("copying tables"):
+    with working("copying tables"):
         exported = write_export(Lake(home), file)
-    rows = sum(exported.tables.values())
-    _print(exported.as_dict(), as_json, f"{file}: {len(exported.tables)} tables, {rows:,} rows, {exported.bytes:,} bytes")
+    size = f"{count(len(exported.tables), 'table')}, {count(sum(exported.tables.values()), 'row')}, {exported.bytes:,} bytes"
+    _print(
+        exported.as_dict(),
+        as_json,
+        f"{file}: {size}",
+    )
 
 
 @app.command()
 def ui(
     port: Annotated[int, typer.Option("--port", help="The port on 127.0.0.1.", min=1, max=65535)] = 3000,
-    home: Home = _HOME,
+    home: Home = HOME,
     debug: Debug = False,
 ) -> None:
     """Start the Dagster UI and daemon on loopback, their state under the home folder."""
@@ -335,46 +331,6 @@ def _print(outcome: dict[str, Any], as_json: bool, text: str) -> None:
     print(json.dumps(outcome, allow_nan=False) if as_json else text)
 
 
-@contextmanager
-def _working(what: str) -> Iterator[None]:
-    """Show a spinner on stderr while something goes on; nothing where stderr is no terminal."""
-    if not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(what):
-        yield
-
-
-@contextmanager
-def _bar(what: str) -> Iterator[Callable[[float], None] | None]:
-    """Give what is to be called with the share that is done, to show it with the time left; None where that is no terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=1.0)
-        yield lambda share: progress.update(task, completed=share)
-
-
-def _config(kind: Any, values: dict[str, Any]) -> Any:
-    """Build a verb's configuration from options; a value out of range names its option."""
-    from pydantic import ValidationError
-
-    try:
-        return kind(**values)
-    except ValidationError as error:
-        wrong = [
-            f"--{'.'.join(str(part) for part in item['loc'])}: {item['msg'].removeprefix('Value error, ')}"
-            for item in error.errors()
-        ]
-        raise RequestError("\n".join(wrong)) from error
-
-
 def _simulate(
     lake: Lake, files: list[Path], engine: str | None, replications: int | None, workers: int | None
 ) -> list[RunSummary]:
@@ -390,7 +346,7 @@ def _simulate(
                 warned.add(warning)
                 _say(f"warning: {warning}")
 
-    with _bar("simulating") as progress:
+    with bar("simulating") as progress:
         try:
             results = run_scenarios(
                 lake,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipesim.words import count
+
 
 class PipesimError(Exception):
     """Base of every error that pipesim reports without a traceback.
@@ -64,9 +66,8 @@ class ConfigError(RequestError):
     def __init__(self, source: str, problems: Sequence[tuple[str, str]]) -> None:
         self.source = source
         self.problems = tuple(problems)
-        count = f"{len(self.problems)} mistake{'s' if len(self.problems) != 1 else ''}"
         lines = "".join(f"\n  {path}: {text}" if path else f"\n  {text}" for path, text in self.problems)
-        super().__init__(f"{count} in the configuration{lines}", where=source)
+        super().__init__(f"{count(len(self.problems), 'mistake')} in the configuration{lines}", where=source)
 
 
 class EmptyTraceError(RequestError):

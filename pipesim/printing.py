@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipesim.words import count
+
 if TYPE_CHECKING:
     from pipesim.experiments.comparison import Comparison, Difference, Strategy
     from pipesim.quality import Quality
@@ -62,7 +64,7 @@ def quality_table(found: Quality) -> str:
     judged = [row["ok"] for row in rows if row["ok"] is not None]
     notes = [
         "floor: real days beside real days; baseline: one arrival law for each hour of the week, everything else independent",
-        f"model {found.model} meets {sum(judged)} of {len(judged)} goals, compared on {found.days} days",
+        f"model {found.model} meets {sum(judged)} of {count(len(judged), 'goal')}, compared on {count(found.days, 'day')}",
     ]
     meaning = [f"- {row['title']}{' (' + row['cell'] + ')' if row['cell'] else ''}: {row['words']}" for row in rows]
     return "\n".join([header, *lines, *notes, "", *meaning])

@@ -48,7 +48,7 @@ SCORES = Table(
         Column("stretch", _S, "What would be better still, in words."),
         Column("stretch_low", _N, "The least that would be, if there is a least."),
         Column("stretch_high", _N, "The most that would be, if there is a most."),
-        Column("stretch_ok", _B, "Whether the value is; NULL where there is no value."),
+        Column("stretch_ok", _B, "Whether the value is; NULL where there is no value, or no floor that it goes by."),
         Column("words", _S, "What the value means, for people who know no statistics."),
         Column("reason", _S, "Why there is no value, where there is none."),
     ),
@@ -64,7 +64,13 @@ SEEDS = Table(
     "One synthetic trace, or one draw of real days, by one metric and part of the trace.",
     key=("series", "seed", "metric", "cell"),
     columns=(
-        Column("series", _S, "What is compared with the log.", nullable=False, values=("model", "baseline", "floor")),
+        Column(
+            "series",
+            _S,
+            "What is compared with the log; published is the baseline with gaps as the PipeSim paper draws them.",
+            nullable=False,
+            values=("model", "baseline", "published", "floor"),
+        ),
         Column("seed", _I, "The seed of the draw.", nullable=False),
         Column("metric", _S, "The metric's name.", nullable=False),
         Column("cell", _S, "The part of the trace; empty for a metric of the whole.", nullable=False),

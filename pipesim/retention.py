@@ -26,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipesim.analytics import input_manifests
 from pipesim.errors import WorkError
 from pipesim.lake import CURRENT, Lake
+from pipesim.words import count
 
 #: What one synthetic workload is drawn from: the model, and the days, scale and seed of the draw.
 Work = tuple[str, float, float, int]
@@ -135,8 +136,8 @@ def _obsolete_simulations(items: Sequence[_Item], living: Mapping[str, int], obs
     for item in items:
         scenario, _, number = item.name.rpartition("/")
         if item.written < obsolete and int(number) >= living.get(scenario, 0):
-            count = living.get(scenario)
-            reason = "the scenario is gone" if count is None else f"the scenario has {count} replications now"
+            left = living.get(scenario)
+            reason = "the scenario is gone" if left is None else f"the scenario has {count(left, 'replication')} now"
             removals.append(item.removal("simulation", reason))
     return removals
 

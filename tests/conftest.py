@@ -22,9 +22,8 @@ def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path / "home")
 
 
-@pytest.fixture
-def philly() -> Path:
-    """The real trace, where it lies beside the checkout."""
+def philly_file() -> Path:
+    """The Philly extract; skips the test where it does not lie beside the checkout."""
     path = REPOSITORY.parent / "shared" / "traces" / "philly.csv"
     if not path.is_file():
         pytest.skip("the Philly extract does not lie beside this checkout")

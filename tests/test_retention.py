@@ -82,7 +82,7 @@ def test_simulations_go_when_their_scenario_or_replication_is_gone_for_long_enou
         _simulate(lake, scenario, replication, days=days)
     going = prune(lake, {"as-is": 1}, POLICY, NOW)
     assert [(removal.name, removal.reason) for removal in going] == [
-        ("as-is/1", "the scenario has 1 replications now"),
+        ("as-is/1", "the scenario has 1 replication now"),
         ("gone/0", "the scenario is gone"),
     ]
     assert going[0].bytes > 100

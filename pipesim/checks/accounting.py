@@ -13,7 +13,7 @@ from pipesim.checks.verdict import MOST_ROWS, Figure, Verdict
 from pipesim.ingest.accounts import FileAccount, accounts, manifests
 from pipesim.lake import Lake
 from pipesim.schema import TRACE_TABLES
-from pipesim.simulation.describe import count
+from pipesim.words import count
 
 _FATES = ("valid", "duplicates", "quarantined", "blank_or_header")
 _MOST_REFUSED = 0.20
@@ -84,7 +84,7 @@ def quarantine_ratio(lake: Lake) -> Verdict:
     files = files.with_columns(share=pl.col("refused") / pl.col("lines")).sort("share", "file", descending=[True, False])
     lines, refused = int(files["lines"].sum()), int(files["refused"].sum())
     ratio = refused / lines if lines else 0.0
-    words = f"{refused:,} of {lines:,} lines are in quarantine ({100 * ratio:.2g} %)."
+    words = f"{count(refused, f'of {lines:,} lines is', f'of {lines:,} lines are')} in quarantine ({100 * ratio:.2g} %)."
     if refused:
         words = f"{words[:-1]}, most of them for {rules['rule'][0]}."
     return Verdict(
@@ -141,7 +141,7 @@ def _unbalanced(read: Iterable[FileAccount]) -> Iterator[_Problem]:
     for a in read:
         fates = sum(getattr(a, name) for name in _FATES)
         if fates != a.lines:
-            yield a.file, a.ingest_id, f"{a.lines:,} lines were read, but {fates:,} accounted for"
+            yield a.file, a.ingest_id, f"{count(a.lines, 'line')} read, but {fates:,} accounted for"
 
 
 def _wrong_refusals(read: list[FileAccount], refused: dict[tuple[str, str], int]) -> Iterator[_Problem]:
@@ -149,13 +149,21 @@ def _wrong_refusals(read: list[FileAccount], refused: dict[tuple[str, str], int]
         kept = {id(a): refused.get((a.ingest_id, a.file), 0) for a in group}
         for a in group:
             if kept[id(a)] > a.quarantined:
-                yield a.file, a.ingest_id, f"{kept[id(a)]:,} lines are in quarantine, but {a.quarantined:,} were refused"
+                yield (
+                    a.file,
+                    a.ingest_id,
+                    f"{count(kept[id(a)], 'line')} in quarantine, but {a.quarantined:,} refused",
+                )
         if not any(kept[id(a)] >= a.quarantined for a in group):
             a = group[-1]
-            yield a.file, a.ingest_id, f"{a.quarantined:,} lines were refused, but {kept[id(a)]:,} are in quarantine"
+            yield (
+                a.file,
+                a.ingest_id,
+                f"{count(a.quarantined, 'line')} refused, but {kept[id(a)]:,} in quarantine",
+            )
     known = {(a.ingest_id, a.file) for a in read}
     for ingest, file in sorted(set(refused) - known):
-        yield file, ingest, f"{refused[ingest, file]:,} lines are in quarantine, but no account tells of them"
+        yield file, ingest, f"{count(refused[ingest, file], 'line')} in quarantine of which no account tells"
 
 
 def _wrong_rows(read: list[FileAccount], stored: dict[tuple[str, str, str, str], int]) -> Iterator[_Problem]:
@@ -164,9 +172,9 @@ def _wrong_rows(read: list[FileAccount], stored: dict[tuple[str, str, str, str],
     for (table, stem, ingest, file), rows in sorted(stored.items()):
         held[table, ingest, file] = held.get((table, ingest, file), 0) + rows
         if stem != ingest:
-            yield file, ingest, f"{rows:,} rows of {table} stand in the store of the ingest {stem}"
+            yield file, ingest, f"{count(rows, 'row')} of {table} in the store of the ingest {stem}"
         if (table, ingest, file) not in brought:
-            yield file, ingest, f"{rows:,} rows of {table} are stored, but no account tells of them"
+            yield file, ingest, f"{count(rows, 'row')} of {table} stored of which no account tells"
     in_all: dict[str, int] = {}
     of_ingest: dict[tuple[str, str], int] = {}
     for (table, ingest, _), rows in brought.items():
@@ -177,6 +185,6 @@ def _wrong_rows(read: list[FileAccount], stored: dict[tuple[str, str, str, str],
         gone = rows - held.get((table, ingest, file), 0)
         missing[table, ingest] = missing.get((table, ingest), 0) + gone
         if gone < 0:
-            yield file, ingest, f"{-gone:,} more rows of {table} are stored than it brought ({rows:,})"
+            yield file, ingest, f"{count(-gone, 'more row')} of {table} stored than it brought ({rows:,})"
         elif missing[table, ingest] > in_all[table] - of_ingest[table, ingest]:
-            yield file, ingest, f"{gone:,} of its {rows:,} rows of {table} are gone, more than others can have replaced"
+            yield file, ingest, f"{gone:,} of its {count(rows, 'row')} of {table} gone, more than others can have replaced"

@@ -11,9 +11,9 @@ import polars as pl
 from pipesim.checks.reading import observed_trace
 from pipesim.checks.verdict import MOST_ROWS, Figure, Verdict
 from pipesim.lake import Lake
-from pipesim.simulation.describe import count
 from pipesim.simulation.engine import DIMENSIONS
 from pipesim.trace import Trace
+from pipesim.words import count
 
 Int64 = npt.NDArray[np.int64]
 

@@ -16,6 +16,7 @@ from pipesim.errors import RequestError
 from pipesim.lake import Lake
 from pipesim.quality.values import quantile
 from pipesim.verbs import load_model
+from pipesim.words import count
 
 _QUANTILES = {"p50_s": 0.5, "p90_s": 0.9, "p99_s": 0.99}
 
@@ -71,9 +72,9 @@ def _judge(
     figures = scores(metrics, real, [m.compute(real, synthetic) for m in metrics], synthetic.size)
     missed = [name for name, figure in figures.items() if not figure.ok]
     judged = sum(bool(figure.goal) for figure in figures.values())
-    words = f"{good}: {judged - len(missed)} of {judged} figures meet their goals."
+    words = f"{good}: goals met by {judged} of {count(judged, 'figure')}."
     if missed:
-        words = f"{len(missed)} of {judged} figures miss their goals: {', '.join(missed)}."
+        words = f"Goals missed by {len(missed)} of {count(judged, 'figure')}: {', '.join(missed)}."
     elif not figures:
         return Verdict(False, "Nothing can be compared, as one of the traces does not tell of it.", severity="warn")
     elif not judged:

@@ -11,8 +11,8 @@ from pipesim.checks.reading import observed_views
 from pipesim.checks.verdict import MOST_ROWS, Figure, Verdict
 from pipesim.lake import Lake
 from pipesim.schema import TRACE_TABLES, Type
-from pipesim.simulation.describe import count
 from pipesim.trace import Trace
+from pipesim.words import count
 
 _DAY_S = 86_400
 #: How far the clocks of the machines that write one log may be apart.
@@ -28,9 +28,9 @@ _WITH_INSTANTS = {
 def keeps_the_schema(trace: Trace) -> Verdict:
     """Every row keeps every rule of the data model, and no key stands twice."""
     broken = trace.violations()
-    words = f"All {sum(trace[table].height for table in trace):,} rows keep every rule."
+    words = f"Every rule is kept, by {count(sum(trace[table].height for table in trace), 'row')}."
     if broken:
-        words = f"{sum(v.rows for v in broken):,} times a row breaks a rule, first {broken[0].table}.{broken[0].rule}."
+        words = f"{count(sum(v.rows for v in broken), 'time')} a row breaks a rule, first {broken[0].table}.{broken[0].rule}."
     return Verdict(not broken, words, figures={f"{v.table}.{v.rule}": Figure(v.rows, high=0) for v in broken})
 
 

@@ -13,9 +13,9 @@ from pipesim.errors import RequestError
 from pipesim.experiments.replications import model_source, workload
 from pipesim.lake import Lake
 from pipesim.simulation import ModelSource, Scenario
-from pipesim.simulation.describe import count
 from pipesim.simulation.models.fleet import submitted_with
 from pipesim.trace import Trace
+from pipesim.words import count
 
 
 def stored_runs(lake: Lake) -> list[tuple[str, int]]:

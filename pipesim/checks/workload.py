@@ -12,6 +12,7 @@ from pipesim.checks.verdict import MOST_ROWS, Figure, Verdict
 from pipesim.lake import Lake
 from pipesim.trace import Trace
 from pipesim.verbs import load_model
+from pipesim.words import count
 from pipesim.workload import intervals
 from pipesim.workload.arrivals.clock import microseconds
 from pipesim.workload.arrivals.hour_of_week_fit import exposure_hours
@@ -43,11 +44,12 @@ def durations_fit(lake: Lake) -> Verdict:
     without = sum(cell.choice is not None for cell in model.durations) - table.height
     figures = {"cells": Figure(table.height), "cells_without_distance": Figure(without)}
     figures["cells_beyond_goal"] = Figure(missed.height, high=0)
-    words = f"All {table.height} duration laws that could be judged are near to held-out rows."
+    words = "No duration law could be judged, as the fit held out no rows."
     if table.height:
+        words = "All duration laws that could be judged are near to held-out rows."
         figures["worst_ks"] = Figure(table["ks"][0], high=table["goal"][0], floor=table["noise floor"][0])
     if missed.height:
-        words = f"{missed.height} of {table.height} duration laws are too far from held-out rows."
+        words = f"Too far from held-out rows: {missed.height} of {count(table.height, 'duration law')}."
     return Verdict(
         missed.is_empty(), words, severity="warn", figures=figures, tables={"cells": table.drop("over").head(MOST_ROWS)}
     )
@@ -75,7 +77,7 @@ def arrivals_fit(lake: Lake) -> Verdict:
         **scores(profile, real, [profile_distance(real.rates(), rates)], np.inf),
     }
     missed = [name for name, figure in figures.items() if not figure.ok]
-    words = f"The model expects {expected:,.0f} runs where {came:,.0f} came"
+    words = f"The model expects {count(round(expected), 'run')} where {came:,.0f} came"
     words += f"; {' and '.join(missed)} {'miss their goals' if missed[1:] else 'misses its goal'}." if missed else "."
     return Verdict(not missed, words, severity="warn", figures=figures)
 
@@ -102,7 +104,8 @@ def quantities_fit(lake: Lake) -> Verdict:
     outside = known.filter("outside")
     share = outside.height / known.height if known.height else 0.0
     figures = {"quantities": Figure(known.height), "share_outside": Figure(share, high=1 - LEVEL)}
-    words = f"{known.height - outside.height} of {known.height} quantities of the model are within the limits of the log."
+    quantities = count(known.height, "quantity", "quantities")
+    words = f"Within the limits of the log: {known.height - outside.height} of {quantities} of the model."
     table = outside.drop("outside", "level").head(MOST_ROWS)
     return Verdict(
         figures["share_outside"].ok, words, severity="warn", figures=figures, tables={"parts": parts, "outside": table}

@@ -41,6 +41,7 @@ from pipesim.ingest.storing import Batch, store
 from pipesim.ingest.units import raw_units, unit_records
 from pipesim.lake import Lake, connect, content_hash, file_hash
 from pipesim.schema import TRACE_TABLES
+from pipesim.words import count
 
 #: DuckDB spills to disk beyond this, so that a log larger than memory passes.
 MEMORY_LIMIT = "1500MB"
@@ -180,9 +181,8 @@ def _mostly_bad(account: FileAccount) -> bool:
 def _refusal(con: duckdb.DuckDBPyConnection, number: int, account: FileAccount) -> RefusedFile:
     query = "SELECT line, stage, rule, detail, coalesce(raw, '') FROM rejected"
     first = con.execute(f"{query} WHERE file_no = {number} ORDER BY ALL LIMIT {_SHOWN}").fetchall()
-    reason = (
-        f"{account.quarantined} of its {account.lines - account.blank_or_header} lines are refused: is it of another format?"
-    )
+    lines = count(account.lines - account.blank_or_header, "line")
+    reason = f"{account.quarantined} of its {lines} refused: is it of another format?"
     return RefusedFile(account.file, reason, tuple(BadLine(*row) for row in first))
 
 

@@ -258,6 +258,8 @@ def _problems(error: ValidationError, several: bool) -> Sequence[tuple[str, str]
         loc = item["loc"][2:] if item["loc"][:2] == ("tables", 0) and not several else item["loc"]
         path = ".".join(str(part) for part in loc)
         message = item["msg"].removeprefix("Value error, ")
+        if item["type"] == "extra_forbidden":
+            message = "unknown key" + (f"; accepted here: {', '.join(Mapping.model_fields)}" if len(item["loc"]) == 1 else "")
         for line in message.split("\n"):
             place, _, rest = line.partition(": ")
             found.append((place, rest) if not path and rest else (path, line))

@@ -11,6 +11,7 @@ from pipesim.lifecycle.laws import DEFAULT_GRADUAL_PER_DAY, Decay
 from pipesim.lifecycle.live import Live, noise_sd
 from pipesim.lifecycle.loss_fit import fit_losses
 from pipesim.lifecycle.metrics import Floats
+from pipesim.words import count
 
 #: A model with fewer increments, or of fewer days, gets a law of several models; one with fewer measurements has no season.
 MIN_INCREMENTS = 10
@@ -57,7 +58,8 @@ def fit_decays(live: Live) -> tuple[list[Decay], float, list[str]]:
         pooled, words = _fit(live.together(), noise)[0][0], "one law of all of them"
     else:
         pooled, words = _DEFAULT, _words(_DEFAULT)
-    note = f"{few.sum()} models have under {MIN_INCREMENTS} increments of live performance, or under a day of them: {words}"
+    models = count(int(few.sum()), "model has", "models have")
+    note = f"{models} under {MIN_INCREMENTS} increments of live performance, or under a day of them: {words}"
     return [pooled if lacks else law for law, lacks in zip(laws, few, strict=True)], noise, [note]
 
 

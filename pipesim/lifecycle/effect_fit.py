@@ -8,6 +8,7 @@ import numpy.typing as npt
 from pipesim.lifecycle.effects import Effects
 from pipesim.lifecycle.live import Indices
 from pipesim.lifecycle.metrics import LATENCY, PERFORMANCE, ROBUSTNESS, SIZE, Floats, to_latent
+from pipesim.words import count
 
 Flags = npt.NDArray[np.bool_]
 
@@ -38,14 +39,14 @@ def fit_effects(first: Floats, last: Floats, compressed: Flags, hardened: Flags,
     gain = last[:, PERFORMANCE] - first[:, PERFORMANCE]
     notes = []
     if larger := int(np.sum(compressed & ~np.isnan(level) & ~pruned)):
-        notes.append(f"{larger} versions are not smaller, or nothing is left of them, after compress tasks: not counted")
+        notes.append(f"{count(larger, 'version is', 'versions are')} not smaller, or empty, after compress tasks: not counted")
     effects = Effects()
     alone = pruned & ~hardened & ~np.isnan(gain)
     if alone.sum() >= MIN_VERSIONS:
         ratio = np.exp(np.clip(after[:, LATENCY] - before[:, LATENCY], -50.0, 50.0))
         effects = _pruning(level[pruned], np.where(alone, gain, np.nan)[pruned], ratio[pruned], notes)
     else:
-        notes.append(f"{alone.sum()} versions were measured before and after compress tasks alone: published effects")
+        notes.append(f"{count(int(alone.sum()), 'version')} measured before and after compress tasks alone: published effects")
     learnt = {"learning_exponent": exponent}
     rest = gain - np.interp(level, effects.level, effects.performance)
     way = (last - first)[:, ROBUSTNESS] / np.where(first[:, ROBUSTNESS] < 1, 1 - first[:, ROBUSTNESS], np.nan)
@@ -55,7 +56,7 @@ def fit_effects(first: Floats, last: Floats, compressed: Flags, hardened: Flags,
         if len(values) >= MIN_VERSIONS:
             learnt[name] = min(max(float(np.median(values)), low), 1.0)
         else:
-            notes.append(f"{len(values)} versions tell of {name.replace('_', ' ')}: published effect")
+            notes.append(f"{count(len(values), 'version')} to tell of {name.replace('_', ' ')}: published effect")
     return effects.model_copy(update=learnt), notes
 
 
@@ -108,10 +109,10 @@ def fit_exponent(model: Indices, performance: Floats, data: Floats) -> tuple[flo
         data: [V] What its training read; NaN where not known.
     """
     known = ~np.isnan(performance) & ~np.isnan(data)
-    _, place, count = np.unique(model[known], return_inverse=True, return_counts=True)
+    _, place, versions = np.unique(model[known], return_inverse=True, return_counts=True)
     both = np.log(np.stack([data[known], np.maximum(1 - performance[known], 1e-4)]))
-    x, y = (row - (np.bincount(place, row) / count)[place] if len(count) else row for row in both)
-    free = len(x) - len(count) - 1
+    x, y = (row - (np.bincount(place, row) / versions)[place] if len(versions) else row for row in both)
+    free = len(x) - len(versions) - 1
     variation = float(np.sum(x * x))
     if free >= MIN_VERSIONS and variation > 1e-9:
         slope = float(np.sum(x * y)) / variation
@@ -121,4 +122,6 @@ def fit_exponent(model: Indices, performance: Floats, data: Floats) -> tuple[flo
         if len(x) >= MANY_VERSIONS:
             return 0.0, []
     exponent = _PUBLISHED.learning_exponent
-    return exponent, [f"{len(x)} versions do not tell what more data does: the error falls with the power {-exponent:g} of it"]
+    return exponent, [
+        f"{count(len(x), 'version')} cannot tell what more data does: the error falls with the power {-exponent:g} of it"
+    ]

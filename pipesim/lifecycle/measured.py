@@ -10,6 +10,7 @@ import polars as pl
 from pipesim.lifecycle.live import Indices, Live
 from pipesim.lifecycle.metrics import METRICS, PERFORMANCE, SHARES, Floats
 from pipesim.trace import Trace
+from pipesim.words import count
 
 _VERSION = ("model_id", "version")
 _METRIC = pl.Enum(METRICS)
@@ -72,11 +73,11 @@ def measured(trace: Trace, pipelines: pl.DataFrame) -> Measured:
     good = metrics.filter(sound)
     notes = []
     if others := trace["model_metrics"].filter(~pl.col("metric").is_in(METRICS)).height:
-        notes.append(f"{others} metrics are none of {', '.join(METRICS)}: not used")
+        notes.append(f"{count(others, 'metric is', 'metrics are')} none of {', '.join(METRICS)}: not used")
     if wrong := metrics.height - good.height:
-        notes.append(f"{wrong} metrics are not in their range, 0..1 or above 0: not counted")
+        notes.append(f"{count(wrong, 'metric is', 'metrics are')} not in range, 0..1 or above 0: not counted")
     if lost := versions["model"].null_count():
-        notes.append(f"{lost} versions have no producing run of a pipeline that trains, nor its name: not counted")
+        notes.append(f"{count(lost, 'version')} without a producing run of a pipeline that trains, or its name: not counted")
     versions = versions.drop_nulls("model").join(good.select(_VERSION).unique(), on=_VERSION, how="semi", maintain_order="left")
     versions = versions.with_row_index("row")
     good = good.join(versions, on=_VERSION, how="inner").sort("row", "metric", "step", "measured_at", "value")

@@ -7,6 +7,7 @@ import numpy as np
 from pipesim.lifecycle.laws import DEFAULT_MEAN, DEFAULT_SD
 from pipesim.lifecycle.live import Indices
 from pipesim.lifecycle.metrics import METRICS, Floats
+from pipesim.words import count
 
 #: Versions beyond one a model from which on a log tells how versions scatter.
 MIN_VERSIONS = 10
@@ -34,7 +35,7 @@ def fit_means(model: Indices, latent: Floats, framework: Indices) -> tuple[Float
     notes = [f"the log has no static metrics {', '.join(unknown)}: default means and spread"] if unknown else []
     silent = len(framework) - len(np.unique(model[~np.isnan(latent).all(axis=1)]))
     if silent and len(unknown) < len(METRICS):
-        notes.append(f"{silent} models have no static metrics: means of their framework, or of all where it has none")
+        notes.append(f"{count(silent, 'model')} without static metrics: means of the framework, or of all where it has none")
     return means, notes
 
 
@@ -53,7 +54,9 @@ def fit_covariance(model: Indices, latent: Floats) -> tuple[Floats, list[str]]:
     whole = ~np.isnan(latent[:, known]).any(axis=1)
     off, free = _scatter(model[whole], latent[whole][:, known])
     if free < MIN_VERSIONS:
-        return covariance, [f"{whole.sum()} versions with all metrics are too few to tell how they scatter: default spread"]
+        return covariance, [
+            f"{count(int(whole.sum()), 'version')} with all metrics, too few to tell how they scatter: default spread"
+        ]
     covariance[np.ix_(known, known)] = np.einsum("vi,vj->ij", off, off) / free
     return covariance, []
 

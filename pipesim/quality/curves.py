@@ -37,7 +37,7 @@ KEYS = {
 def curves(one: Excerpt) -> Curves:
     """Return the curves of an excerpt, each with the columns of `KEYS` and `value`.
 
-    - `duration_quantiles` (seconds): by task type and size class, and of all tasks together (`all`).
+    - `duration_quantiles` (seconds): by task type and size class.
     - `dispersion`: the index of dispersion of submissions by the length of the windows; 1 for a Poisson process.
     - `hourly_autocorrelation`: of log(1 + submissions an hour), for lags of 0 to 168 hours.
     - `week`: submissions an hour by hour of the week, from Monday 00:00 UTC.

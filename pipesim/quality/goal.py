@@ -12,7 +12,7 @@ class Goal:
     Args:
         low: The least that is good enough, if there is a least.
         high: The most that is good enough, if there is a most.
-        floors: How many noise floors are good enough where that is more than `high`.
+        floors: How many noise floors are good enough where that is more than `high`, or where there is no `high`.
     """
 
     low: float | None = None
@@ -20,10 +20,11 @@ class Goal:
     floors: float = 0.0
 
     def at(self, floor: float | None) -> Goal:
-        """Return the goal once its noise floor is known, if it goes by that."""
-        if self.high is None or not self.floors:
+        """Return the goal once its noise floor is known, or known to be unknown, if it goes by that."""
+        if not self.floors:
             return self
-        return replace(self, high=max(self.high, self.floors * (floor or 0.0)), floors=0.0)
+        ends = [end for end in (self.high, None if floor is None else self.floors * floor) if end is not None]
+        return replace(self, high=max(ends, default=None), floors=0.0)
 
     def met(self, value: float) -> bool:
         """Tell whether a number is in the range."""

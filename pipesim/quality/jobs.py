@@ -25,7 +25,8 @@ def excerpt(trace: Trace, stretch: Stretch, gpus: bool | None = None) -> Excerpt
     """Return what a trace submitted on some days.
 
     A job is an attempt. It comes when its run was submitted, plus the seconds of all attempts of the tasks before it along the
-    longest path, and those of earlier attempts of its own. Of a synthetic trace, which holds every task that would run, those
+    longest path, and those of earlier attempts of its own. Jobs that come together keep the order of their runs in the trace,
+    as in the simulator. Of a synthetic trace, which holds every task that would run, those
     are left out that depend on a task that fails for good.
 
     Args:
@@ -70,15 +71,15 @@ def excerpt(trace: Trace, stretch: Stretch, gpus: bool | None = None) -> Excerpt
         days=weekday,
         stretch=stretch,
         gpus=gpus,
-        runs=runs.drop("run_id"),
+        runs=runs.drop("run_id", "place"),
         jobs=jobs.with_columns(width=width)
-        .sort("at_us", maintain_order=True)
+        .sort("at_us", "place", maintain_order=True)
         .select("at_us", "day", "first", "width", *_OF_ATTEMPT, "pipeline_name", "tenant"),
     )
 
 
 def _runs(trace: Trace, stretch: Stretch) -> pl.DataFrame:
-    """Return the runs that were submitted on the days, with the day and the time since the beginning of the first."""
+    """Return the runs that were submitted on the days: where each has its place, on which day, how long after the beginning."""
     places = pl.DataFrame({"source": stretch.days, "day": range(len(stretch.days))}, schema_overrides={"day": pl.Int64})
     end = stretch.begin + timedelta(hours=stretch.hours) if stretch.hours % 24 else None
     rows = trace.pipeline_runs.filter(pl.col("submitted_at") >= stretch.begin)
@@ -86,10 +87,11 @@ def _runs(trace: Trace, stretch: Stretch) -> pl.DataFrame:
     since = pl.col("submitted_at").dt.epoch("us") - microseconds(stretch.begin)
     return (
         rows.select("run_id", "pipeline_name", "tenant", at_us=since, source=since // DAY_US)
-        .join(places, on="source")
+        .join(places, on="source", maintain_order="left")
         .with_columns(at_us=pl.col("at_us") + (pl.col("day") - pl.col("source")) * DAY_US)
         .drop("source")
-        .sort("at_us", "run_id")
+        .sort("at_us", maintain_order=True)
+        .with_row_index("place")
     )
 
 

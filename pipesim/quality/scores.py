@@ -193,5 +193,5 @@ def _seen_by(model: WorkloadModel, trace: Trace) -> Trace:
     if later.is_empty() or model.provenance.window:  # a window is cut out of the trace by the fit itself
         return trace
     of_runs = [name for name in trace if "run_id" in trace[name].columns]
-    kept = {name: trace[name].join(later, on="run_id", how="anti") for name in of_runs}
+    kept = {name: trace[name].join(later, on="run_id", how="anti", maintain_order="left") for name in of_runs}
     return Trace({name: kept.get(name, trace[name]) for name in trace}, trace.origin, trace.name)

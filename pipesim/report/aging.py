@@ -8,7 +8,8 @@ from pipesim.report import marks
 from pipesim.report.data import ReportData
 from pipesim.report.figure import Caption, Figure, Note, Panel
 from pipesim.report.series import Series
-from pipesim.report.words import human, listed, plural
+from pipesim.report.words import human, listed
+from pipesim.words import count
 
 #: A line has at most one point in each of so many equal parts of its time, and one more where it begins or ends in it.
 CELLS = 300
@@ -148,5 +149,5 @@ def _caption(series: tuple[Series, ...], models: int, level: float | None) -> Ca
     return Caption(
         "How single models age",
         " ".join(parts),
-        f"Step lines of the performance of {plural(models, 'model')} over the days, one panel each.",
+        f"Step lines of the performance of {count(models, 'model')} over the days, one panel each.",
     )

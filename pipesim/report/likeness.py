@@ -12,7 +12,7 @@ from pipesim.report.data import ReportData
 from pipesim.report.figure import Caption, Figure, Note, Panel
 from pipesim.report.marks import Axes
 from pipesim.report.series import LIKENESS, Series
-from pipesim.report.words import plural
+from pipesim.words import count
 
 if TYPE_CHECKING:
     import altair as alt
@@ -62,7 +62,7 @@ def quality_durations(data: ReportData) -> Figure:
     notes = []
     if len(kinds) > len(shown):
         notes.append(
-            Note(f"Shown are {len(shown)} of {plural(len(kinds), 'kind')} of tasks, those farthest beyond their goals.")
+            Note(f"Shown are {len(shown)} of {count(len(kinds), 'kind')} of tasks, those farthest beyond their goals.")
         )
     return Figure(caption, rows, _present(rows), drawn, tuple(notes))
 

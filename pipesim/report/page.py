@@ -23,7 +23,8 @@ from pipesim.report.score_table import ScoreTable, outcome, score_table
 from pipesim.report.sentence import answer
 from pipesim.report.series import Series, label_of
 from pipesim.report.strategy_table import strategy_table
-from pipesim.report.words import Kind, human, listed, plural, some
+from pipesim.report.words import Kind, human, listed, some
+from pipesim.words import count
 
 _TABLE_ROWS = 100
 _FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
@@ -199,9 +200,9 @@ def _summary(data: ReportData) -> str:
     parts = {"observed": "what the logs show", "synthetic": "the synthetic trace made from the fitted workload model"}
     said = [text for origin, text in parts.items() if data.has(origin)]
     if scenarios:
-        said.append(plural(scenarios, "simulated scenario"))
+        said.append(count(scenarios, "simulated scenario"))
     if data.strategies.names:
-        said.append(plural(len(data.strategies.names), "retraining strategy", "retraining strategies"))
+        said.append(count(len(data.strategies.names), "retraining strategy", "retraining strategies"))
     return f"This report {'compares' if len(said) > 1 else 'shows'} {listed(said)}."
 
 
@@ -214,14 +215,14 @@ def _fact(data: ReportData, one: Series) -> str:
     first, last = data.con.execute(
         "SELECT min(hour), max(hour) FROM analytics.arrivals_by_hour WHERE origin = ? AND trace = ?", [one.origin, one.trace]
     ).fetchall()[0]
-    text = f"{runs:,} pipeline runs with {tasks:,} tasks"
+    text = f"{count(runs, 'pipeline run')} with {count(tasks, 'task')}"
     if first is not None:
         text += f", submitted from {first.day} {first:%b %Y} to {last.day} {last:%b %Y}"
     if one.origin == "observed":
         files, sources = data.con.execute(
             "SELECT count(DISTINCT source_file), string_agg(DISTINCT source, ', ' ORDER BY source) FROM observed.pipeline_runs"
         ).fetchall()[0]
-        text += f", read from {files:,} log file{'s' if files > 1 else ''} ({sources})"
+        text += f", read from {count(files, 'log file')} ({sources})"
     elif one.origin == "synthetic":
         text += f", stored as {one.trace}"
     else:

@@ -10,7 +10,8 @@ from pipesim.report.figure import Caption, Figure, Note, Panel
 from pipesim.report.frontier import frontier_chart
 from pipesim.report.sentence import answer
 from pipesim.report.series import Series, label_of
-from pipesim.report.words import plural, some
+from pipesim.report.words import some
+from pipesim.words import count
 
 _MOST_STRATEGIES = 20
 _SIMULATE = Note("No retraining strategy has been simulated yet:", "pipesim simulate scenarios/retraining/*.yaml")
@@ -73,7 +74,7 @@ def work_waits(data: ReportData) -> Figure:
     )
     notes = [] if names else [_SIMULATE]
     if len(names) > len(order):
-        notes.append(Note(f"Shown are {len(order)} of {plural(len(names), 'strategy', 'strategies')}, those that tell most."))
+        notes.append(Note(f"Shown are {len(order)} of {count(len(names), 'strategy', 'strategies')}, those that tell most."))
     if names and not rows.height:
         notes.append(Note("Nothing is shown, because it is not known when tasks were queued and started."))
     drawn = (Panel("", marks.ranges(rows, series, "strategy", ("mean_wait_s", "p95_wait_s"), "wait")),) if rows.height else ()

@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from pipesim.report.words import UNKNOWN, listed, plural
+from pipesim.report.words import UNKNOWN, listed
+from pipesim.words import count
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,9 @@ def outcome(scores: pl.DataFrame) -> str:
     missed = judged.filter(~pl.col("met"))
     met = judged.height - missed.height
     parts = [
-        f"The synthetic traces meet all {plural(met, 'goal')}"
+        f"The synthetic traces meet all {count(met, 'goal')}"
         if missed.is_empty()
-        else f"The synthetic traces meet {met} of {plural(judged.height, 'goal')} and miss {_names(missed)}"
+        else f"The synthetic traces meet {met} of {count(judged.height, 'goal')} and miss {_names(missed)}"
     ]
     # A floor that is beyond the goal says that the log itself differs more from week to week.
     beyond = missed.filter((pl.col("floor") < pl.col("goal_low")) | (pl.col("floor") > pl.col("goal_high")))
@@ -50,7 +51,7 @@ def outcome(scores: pl.DataFrame) -> str:
         parts.append(f"real days beside other real days would miss {which} too")
     untold = scores.height - judged.height
     if untold:
-        parts.append(f"{plural(untold, 'other')} cannot be told from this log")
+        parts.append(f"{count(untold, 'other')} cannot be told from this log")
     return "; ".join(parts) + "."
 
 
@@ -58,7 +59,7 @@ def score_table(scores: pl.DataFrame) -> ScoreTable:
     """Return the table of all scores; there is one at least."""
     first = scores.row(0, named=True)
     reading = (
-        f"Synthetic is the mean over {plural(first['traces'], 'trace')} drawn from the model {first['model']}. Real days is "
+        f"Synthetic is the mean over {count(first['traces'], 'trace')} drawn from the model {first['model']}. Real days is "
         "the same figure of days of the log beside other days of the log: what differs no more than these cannot be told from "
         "chance. Simple model is that of a model with one arrival law for each hour of the week and everything else "
         "independent. A dash means that the log does not tell."

@@ -44,11 +44,6 @@ def some(names: Sequence[str]) -> str:
     return listed(names) if rest <= 1 else listed([*names[:_MOST_NAMES], f"{rest:,} others"])
 
 
-def plural(number: int, one: str, many: str = "") -> str:
-    """Return a number with its noun, `2 strategies`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def _digits(value: float, money: bool) -> str:
     if value == 0 or value >= 10:
         return f"{value:,.0f}"

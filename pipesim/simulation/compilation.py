@@ -9,7 +9,7 @@ import polars as pl
 
 from pipesim.simulation.calendar import LATER
 from pipesim.simulation.classes import Classes
-from pipesim.simulation.describe import count, name_tasks
+from pipesim.simulation.describe import name_tasks
 from pipesim.simulation.durations import hold_terms, hold_us
 from pipesim.simulation.engine import CODE, OWN, Int8, Int64, Nodes, SimulationInput, Tenants
 from pipesim.simulation.estimates import from_history, noisy, whole_us
@@ -25,6 +25,7 @@ from pipesim.simulation.scenario import Platform, Scenario
 from pipesim.simulation.scenario.policy import ORDER_COLUMNS
 from pipesim.simulation.tenants import dues_of, strangers
 from pipesim.trace import Trace
+from pipesim.words import count
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from pipesim.words import count
+
 _NAMED = 3
 
 
@@ -15,8 +17,3 @@ def name_tasks(rows: pl.DataFrame, chosen: npt.NDArray[np.bool_]) -> str:
     names = [f"run {run!r} task {task!r}" for run, task in tasks.head(_NAMED).iter_rows()]
     more = ", ..." if tasks.height > _NAMED else ""
     return f"{count(tasks.height, 'task')} ({', '.join(names)}{more})"
-
-
-def count(n: int, what: str) -> str:
-    """Return `1 task` or `1,234 tasks`."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"

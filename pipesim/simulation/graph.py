@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 
 from pipesim.errors import RequestError
-from pipesim.simulation.describe import count, name_tasks
+from pipesim.simulation.describe import name_tasks
 from pipesim.simulation.engine import Int32, Int64
+from pipesim.words import count
 
 
 @dataclass(frozen=True)

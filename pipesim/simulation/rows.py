@@ -9,10 +9,11 @@ import polars as pl
 from pipesim.errors import EmptyTraceError, RequestError
 from pipesim.schema import PIPELINE_RUNS, STATUSES
 from pipesim.simulation.calendar import LATER
-from pipesim.simulation.describe import count, name_tasks
+from pipesim.simulation.describe import name_tasks
 from pipesim.simulation.engine import FAILS
 from pipesim.simulation.scenario import Scenario
 from pipesim.trace import Trace
+from pipesim.words import count
 
 _DAY_US = 86_400e6
 _FAILED = [STATUSES[code] for code in FAILS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Literal
 
@@ -13,6 +13,7 @@ from pipesim.errors import EmptyTraceError, RequestError
 from pipesim.lifecycle.fitting import fit_lifecycle
 from pipesim.streams import stream
 from pipesim.trace import Trace
+from pipesim.words import count
 from pipesim.workload.arrivals.clock import microseconds
 from pipesim.workload.arrivals.fitting import ArrivalKind, fit_arrivals
 from pipesim.workload.drift import fit_drift
@@ -63,10 +64,14 @@ def days(window: str) -> tuple[datetime, datetime]:
     Raises:
         ValueError: If it is not two days in order.
     """
-    first, dots, last = window.partition("..")
-    begin, end = datetime.fromisoformat(first.strip()), datetime.fromisoformat(last.strip()) + timedelta(days=1)
-    if not dots or begin >= end or begin.tzinfo or begin.time() != time() or end.time() != time():
-        raise ValueError(f"{window!r} is not FROM..TO, two days in order")
+    first, _, last = window.partition("..")
+    try:
+        begin, end = (datetime.combine(date.fromisoformat(day.strip()), time()) for day in (first, last))
+        end += timedelta(days=1)
+    except (ValueError, OverflowError):
+        begin = end = datetime.min
+    if begin >= end:
+        raise ValueError(f"{window!r} is not FROM..TO, two days in order such as 2026-03-02..2026-03-29")
     return begin, end
 
 
@@ -182,7 +187,7 @@ def _left_out(runs: pl.DataFrame, with_shape: pl.DataFrame) -> list[str]:
     """Say what of the runs the model cannot use."""
     notes = []
     if without := runs.height - with_shape.height:
-        notes.append(f"structure: {without} runs belong to pipelines of which no run has a task; left out")
+        notes.append(f"structure: {count(without, 'run')} of pipelines of which no run has a task; left out")
     if unknown := with_shape["submitted_at"].null_count():
-        notes.append(f"arrivals: {unknown} runs do not say when they were submitted; their arrivals are not counted")
+        notes.append(f"arrivals: {count(unknown, 'run')} without an instant of submission; not counted as arrivals")
     return notes

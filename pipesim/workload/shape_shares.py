@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from operator import or_
 
+from pipesim.words import count
 from pipesim.workload.recombination import Rules, recombine
 from pipesim.workload.shapes import Label, Shape
 
@@ -72,8 +73,8 @@ def share_shapes(own: Sequence[Pool], shapes: Sequence[Shape]) -> tuple[list[dic
             expected[p] = {s: scale * own[p].runs[s] + borrowed.get(s, 0.0) for s in own[p].runs | similar[p].shares}
         if borrowers:
             notes.append(
-                f"structure: {len(borrowers)} pipelines have under {ENOUGH_RUNS} runs; the shapes of similar pipelines count "
-                f"for {strength:.2g} runs of each"
+                f"structure: {count(len(borrowers), 'pipeline has', 'pipelines have')} under {ENOUGH_RUNS} runs; the shapes of "
+                f"similar pipelines count for {strength:.2g} runs of each"
             )
     unseen = _unseen(own, pools, shapes)
     for p, recombined in unseen.shares.items():
@@ -84,7 +85,7 @@ def share_shapes(own: Sequence[Pool], shapes: Sequence[Shape]) -> tuple[list[dic
         total = sum(pools[p].unseen * own[p].total for p in unseen.shares)
         share = total / sum(pool.total for pool in own)
         notes.append(
-            f"structure: {len(unseen.shapes)} recombined shapes, which no run of the log has, get {share:.2%} of the runs"
+            f"structure: {share:.2%} of the runs get {count(len(unseen.shapes), 'recombined shape')} that no run of the log has"
         )
     return expected, unseen.shapes, notes
 
@@ -102,9 +103,9 @@ def similar_pipelines(own: Sequence[Pool], shapes: Sequence[Shape]) -> list[Pool
     by_labels: dict[int, Counter[int]] = defaultdict(Counter)
     for labels, pool in zip(of_pipeline, own, strict=True):
         similar[labels].runs.update(pool.runs)
-        for s, count in pool.runs.items():
-            by_labels[of_shape[s]][s] += count
-    alone = [labels for labels, count in members.items() if count == 1 and similar[labels].runs.total() < ENOUGH_RUNS]
+        for s, times in pool.runs.items():
+            by_labels[of_shape[s]][s] += times
+    alone = [labels for labels, times in members.items() if times == 1 and similar[labels].runs.total() < ENOUGH_RUNS]
     for labels in alone:
         similar[labels] = Pool()
         for others, runs in by_labels.items():

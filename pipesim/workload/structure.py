@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pipesim.errors import RequestError
 from pipesim.trace import Trace
+from pipesim.words import count
 from pipesim.workload.part import Part
 from pipesim.workload.shape_shares import Pool, share_shapes
 from pipesim.workload.shapes import LABEL, Shape, TaskNode, build, canonical
@@ -78,7 +79,7 @@ def fit_structure(places: Places) -> tuple[Structure, list[str]]:
     notes = []
     if dropped := int(pairs["runs"].sum()) - int(counted["runs"].sum()):
         notes.append(
-            f"structure: {dropped} unfinished runs have a shape that no completed run of their pipeline has; not counted"
+            f"structure: {count(dropped, 'unfinished run')} of a shape that no completed run of the pipeline has; not counted"
         )
     examples = (
         counted.group_by("key")

@@ -78,33 +78,33 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
-        (lambda lake, i: edit(lake.ingest_manifest(i), lines=9), "9 lines were read, but 3 accounted for"),
-        (lambda lake, i: lake.quarantine_file(i).unlink(), "1 lines were refused, but 0 are in quarantine"),
+        (lambda lake, i: edit(lake.ingest_manifest(i), lines=9), "9 lines read, but 3 accounted for"),
+        (lambda lake, i: lake.quarantine_file(i).unlink(), "1 line refused, but 0 in quarantine"),
         (
             lambda lake, i: edit(lake.ingest_manifest(i), quarantined=0, valid=3),
-            "1 lines are in quarantine, but 0 were refused",
+            "1 line in quarantine, but 0 refused",
         ),
         (
             lambda lake, i: rewrite(lake.quarantine_file(i), lambda f: f.with_columns(source_file=pl.lit("x"))),
-            "1 lines are in quarantine, but no account tells of them",
+            "1 line in quarantine of which no account tells",
         ),
         (
             lambda lake, i: rewrite(lake.observed_file("task_runs", i), lambda f: f.head(0)),
-            "1 of its 1 rows of task_runs are gone",
+            "1 of its 1 row of task_runs gone",
         ),
         (
             lambda lake, i: rewrite(lake.observed_file("task_runs", i), lambda f: pl.concat([f, f])),
-            "1 more rows of task_runs are stored than it brought",
+            "1 more row of task_runs stored than it brought",
         ),
         (
             lambda lake, i: rewrite(lake.observed_file("task_runs", i), lambda f: f.with_columns(source_file=pl.lit("x"))),
-            "1 rows of task_runs are stored, but no account tells of them",
+            "1 row of task_runs stored of which no account tells",
         ),
         (
             lambda lake, i: lake.observed_file("task_runs", i).rename(lake.observed_file("task_runs", "0123")),
-            "1 rows of task_runs stand in the store of the ingest 0123",
+            "1 row of task_runs in the store of the ingest 0123",
         ),
-        (lambda lake, i: lake.ingest_manifest(i).unlink(), "rows of task_runs are stored, but no account tells of them"),
+        (lambda lake, i: lake.ingest_manifest(i).unlink(), "row of task_runs stored of which no account tells"),
     ],
 )
 def test_a_store_that_was_tampered_with_is_found_out(

@@ -42,6 +42,14 @@ def test_a_law_that_is_far_from_its_rows_is_a_warning(fitted: Lake) -> None:
     assert verdict.tables["cells"].row(0, named=True)["cell"] == cell.name
 
 
+def test_where_no_law_can_be_judged_nothing_is_said_to_be_near(fitted: Lake) -> None:
+    model = load_model(fitted)
+    store(fitted, model.model_copy(update={"durations": tuple(c.model_copy(update={"choice": None}) for c in model.durations)}))
+    verdict = durations_fit(fitted)
+    assert verdict.words == "No duration law could be judged, as the fit held out no rows."
+    assert verdict.figures["cells"].value == 0
+
+
 def test_too_many_arrivals_and_a_missing_rhythm_are_warnings(fitted: Lake) -> None:
     model = load_model(fitted)
     source = model.arrivals.source

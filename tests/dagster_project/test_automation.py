@@ -90,7 +90,7 @@ def test_nothing_is_asked_for_while_a_run_is_under_way(
     _run(instance, status)
     said = _look(instance, lake, inbox)
     assert isinstance(said, dg.SkipReason)
-    assert "waiting for 1 runs" in str(said.skip_message)
+    assert "waiting for 1 run under way" in str(said.skip_message)
 
 
 def test_a_run_that_was_cancelled_is_not_asked_for_again(instance: dg.DagsterInstance, lake: Lake, inbox: Path) -> None:

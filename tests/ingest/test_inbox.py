@@ -68,7 +68,7 @@ def test_what_is_new_is_ingested_once_and_what_is_bad_is_told(lake: Lake, inbox:
     assert _runs(lake) == ["a", "b"]
     refused = {Path(r.file).name: r for r in report.refused}
     assert set(refused) == {"prose.jsonl", "cut.jsonl.gz"}
-    assert "3 of its 4 lines are refused" in refused["prose.jsonl"].reason
+    assert "3 of its 4 lines refused" in refused["prose.jsonl"].reason
     first = refused["prose.jsonl"].lines[0]
     assert (first.line, first.rule, first.raw) == (1, "not_json", "this")
     assert "cut short" in refused["cut.jsonl.gz"].reason

@@ -12,6 +12,7 @@ from pipesim.errors import ConfigError, FileError, RequestError
 from pipesim.ingest import find_source, ingest
 from pipesim.ingest.mapping import load_mapping
 from pipesim.lake import Lake
+from tests.conftest import philly_file
 
 MAPPING = """
 name: ours
@@ -77,7 +78,8 @@ def test_a_row_without_any_instant_is_no_job_and_clusters_may_number_alike(lake:
     assert sorted(lake.load_observed().task_runs["run_id"].to_list()) == ["alpha-1", "beta-1"]
 
 
-def test_philly_is_accounted_for_line_by_line(lake: Lake, philly: Path) -> None:
+def test_philly_is_accounted_for_line_by_line(lake: Lake) -> None:
+    philly = philly_file()
     source = find_source("philly")
     counts = ingest(lake, [philly], source).as_dict()
     assert {k: counts[k] for k in ("lines", "valid", "duplicates", "quarantined", "blank_or_header")} == {

@@ -74,7 +74,7 @@ def test_versions_belong_to_the_pipeline_that_trained_them_or_has_their_name(log
         log.measure(model, version, "performance", 0.7)
     model = fit_lifecycle(log.trace())
     assert {law.name: law.versions for law in model.models} == {"p": 2, "q": 2}
-    assert noted(model, "2 versions have no producing run")
+    assert noted(model, "2 versions without a producing run")
 
 
 def test_the_order_of_rows_does_not_matter(log: Any) -> None:
@@ -109,8 +109,8 @@ def test_metrics_out_of_range_are_left_out_and_counted(log: Any) -> None:
     log.measure("p0", "0", "robustness", None)
     model, expected = fit_lifecycle(log.trace()), fit_lifecycle(clean.trace())
     assert model.model_copy(update={"notes": ()}) == expected.model_copy(update={"notes": ()})
-    assert noted(model, f"{len(wrong)} metrics are not in their range")
-    assert noted(model, "1 metrics are none of performance")
+    assert noted(model, f"{len(wrong)} metrics are not in range")
+    assert noted(model, "1 metric is none of performance")
     assert not noted(expected, "range")
 
 
@@ -130,8 +130,8 @@ def test_one_version_is_its_models_mean_and_the_default_for_what_it_lacks(log: A
     assert [law.versions for law in model.models] == [1, 0]
     assert model.covariance == LifecycleModel().covariance
     assert noted(model, "no static metrics robustness, fairness, size_bytes: default")
-    assert noted(model, "1 versions with all metrics are too few")
-    assert noted(model, "1 models have no static metrics: means of their framework")
+    assert noted(model, "1 version with all metrics, too few")
+    assert noted(model, "1 model without static metrics: means of the framework")
 
 
 def test_a_models_own_mean_counts_by_its_versions(log: Any) -> None:
@@ -227,7 +227,7 @@ def test_effects_are_those_of_tasks_that_succeeded(log: Any) -> None:
         task["status"] = "FAILED"
     failed = fit_lifecycle(log.trace())
     assert failed.effects == Effects()
-    assert noted(failed, "0 versions were measured before and after compress tasks alone: published effects")
+    assert noted(failed, "0 versions measured before and after compress tasks alone: published effects")
 
 
 def test_published_effects_stay_where_versions_are_few(log: Any) -> None:
@@ -238,7 +238,7 @@ def test_published_effects_stay_where_versions_are_few(log: Any) -> None:
     model = fit_lifecycle(log.trace())
     assert model.effects == Effects(harden_gain=0.0, harden_performance=model.effects.harden_performance)
     assert model.effects.harden_performance == pytest.approx(-0.1)
-    assert noted(model, "9 versions were measured before and after compress tasks alone")
+    assert noted(model, "9 versions measured before and after compress tasks alone")
     assert noted(model, "2 versions are not smaller")
 
 
@@ -263,7 +263,7 @@ def test_the_effect_of_data_is_regressed_within_models(log: Any, versions: int, 
         log.version(f"p{i % 2}", {"performance": 1 - error}, tasks=("preprocess", "train"), read_bytes=int(amount))
     model = fit_lifecycle(log.trace())
     assert model.effects.learning_exponent == pytest.approx(expected, abs=0.03 if expected == 0.2 else 0)
-    assert noted(model, "40 versions do not tell what more data does") == (versions == 40)
+    assert noted(model, "40 versions cannot tell what more data does") == (versions == 40)
 
 
 # --- decay ----------------------------------------------------------------------------------------------------------

@@ -19,3 +19,8 @@ def test_a_goal_has_the_ends_it_names() -> None:
 def test_a_goal_that_goes_by_the_floor_is_never_tighter_than_its_end(floor: float | None, high: float) -> None:
     assert Goal(high=0.03, floors=1.3).at(floor) == Goal(high=pytest.approx(high))
     assert Goal(0.9, 1.1).at(floor) == Goal(0.9, 1.1)
+
+
+def test_a_goal_that_is_the_floor_is_none_without_one() -> None:
+    assert Goal(floors=2.0).at(0.3) == Goal(high=0.6)
+    assert Goal(floors=2.0).at(None) == NO_GOAL

@@ -87,9 +87,18 @@ def test_only_runs_of_the_days_count_and_days_lie_one_after_the_other() -> None:
     assert excerpt(trace, Stretch(MONDAY, (0, 1), 24 + 1)).hourly.tolist() == [1, *[0] * 23, 1]
 
 
-def test_the_order_of_rows_does_not_matter() -> None:
+def test_jobs_that_come_together_keep_the_order_of_the_log() -> None:
+    names = ["c", "a", "b", "d"]
+    trace = jobs_trace([60, 60, 60, 0], [1.0, 2.0, 3.0, 4.0], run_id=names, pipeline_name=names)
+    tasks = trace.task_runs.sort("run_id")
+    found = excerpt(Trace({"pipeline_runs": trace.pipeline_runs, "task_runs": tasks}), days_from_monday(1))
+    assert found.jobs["seconds"].to_list() == [4.0, 1.0, 2.0, 3.0]
+    assert found.runs["pipeline_name"].to_list() == ["d", "c", "a", "b"]
+
+
+def test_of_jobs_that_come_apart_the_order_of_rows_does_not_matter() -> None:
     rng = np.random.default_rng(0)
-    trace = jobs_trace(np.floor(rng.random(500) * 1000).tolist(), rng.random(500))
+    trace = jobs_trace((rng.random(500) * 1000).tolist(), rng.random(500))
     mixed = Trace({name: trace[name].sample(fraction=1.0, shuffle=True, seed=1) for name in trace if trace[name].height})
     one, other = (excerpt(t, days_from_monday(1)) for t in (trace, mixed))
     assert one.jobs.equals(other.jobs)

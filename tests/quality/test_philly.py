@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from pathlib import Path
-
 import numpy as np
-import polars as pl
 import pytest
 
 from pipesim.quality.excerpt import Excerpt
@@ -16,36 +12,12 @@ from pipesim.quality.measures.arrivals import autocorrelation, dispersion
 from pipesim.quality.measures.waits import LOADS, servers
 from pipesim.quality.stretch import Stretch
 from pipesim.streams import stream
-from pipesim.trace import Trace
-
-BEGIN = datetime(2017, 10, 2)
+from tests.philly import BEGIN, DAYS, philly_trace, philly_window
 
 
 @pytest.fixture(scope="module")
 def window() -> Excerpt:
-    path = Path(__file__).parents[2] / "../shared/traces/philly.csv"
-    if not path.is_file():
-        pytest.skip("the Philly extract is not on this machine")
-    jobs = pl.read_csv(path, try_parse_dates=True).drop_nulls()
-    jobs = jobs.filter(pl.col("timestamp").is_between(BEGIN, BEGIN + timedelta(days=42), closed="left"))
-    rows = jobs.with_row_index("i").select(
-        run_id=pl.format("j{}", "i"),
-        task_id=pl.lit("job"),
-        attempt=1,
-        pipeline_name=pl.lit("job"),
-        task_name=pl.lit("job"),
-        task_type=pl.lit("train"),
-        status=pl.lit("UNKNOWN"),
-        raw_status=pl.lit(""),
-        tenant="cluster",
-        submitted_at=pl.col("timestamp").cast(pl.Datetime("us")),
-        observed_until=pl.col("timestamp").max().cast(pl.Datetime("us")),
-        time_basis=pl.lit("assumed_zone"),
-        duration_s="duration",
-        is_censored=False,
-        gpus=pl.col("num_gpus").cast(pl.Float64),
-    )
-    return excerpt(Trace({"pipeline_runs": rows, "task_runs": rows}), Stretch(BEGIN, tuple(range(42)), 42 * 24))
+    return excerpt(philly_trace(philly_window()), Stretch(BEGIN, tuple(range(DAYS)), DAYS * 24))
 
 
 def test_the_window_has_the_known_figures(window: Excerpt) -> None:

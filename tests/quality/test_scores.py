@@ -57,6 +57,7 @@ def test_every_metric_stands_beside_floor_baseline_and_goal(found: Quality) -> N
     assert all(set(score) == {"value", "floor", "baseline", "goal", "ok"} for score in scores.values())
     assert all(isinstance(score[k], float) for score in scores.values() for k in ("value", "floor", "baseline"))
     assert found.days == 14
+    assert set(found.seeds["series"]) == set(QUALITY_TABLES["seeds"].by_name["series"].values)
     assert found.seeds.group_by("series").agg(pl.col("seed").unique().sort())["seed"].to_list() == [[5, 6, 7]] * 4
     assert found.baseline != found.model
 

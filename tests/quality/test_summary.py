@@ -57,6 +57,8 @@ def test_waits_against_the_baseline_are_a_ratio_of_errors() -> None:
         6.0, pytest.approx(7.5), 1.0, True, False,
     )  # fmt: skip
     assert scores["wfe_p95"]["stretch_high"] == 0.4, "the stretch goal is the floor"
+    without_floor = summed(("model", 0, "wfe_p95", "", 0.5))[0]["wfe_p95"]
+    assert (without_floor["ok"], without_floor["stretch"], without_floor["stretch_ok"]) == (True, "", None)
 
 
 def test_what_cannot_be_told_has_a_reason_and_neither_meets_nor_misses_its_goal() -> None:

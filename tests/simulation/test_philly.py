@@ -1,35 +1,23 @@
 """The Philly replay: 82,247 real jobs on one pool, against a plain loop that shares no code with the engine."""
 
 from heapq import heappop, heappush
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
 from pipesim.simulation import Scenario, simulate
-from pipesim.trace import Trace
-
-LOG = Path(__file__).parents[2] / "../shared/traces/philly.csv"
-pytestmark = pytest.mark.skipif(not LOG.is_file(), reason="the Philly extract is not here")
+from tests.philly import philly_jobs, philly_trace
 
 
 @pytest.fixture(scope="module")
 def jobs():
-    jobs = pl.read_csv(LOG, try_parse_dates=True).drop_nulls("timestamp").with_row_index("row")
-    return jobs.with_columns(run_id=pl.format("{}", pl.col("row").cast(pl.String).str.zfill(6))).sort("timestamp", "run_id")
+    return philly_jobs().sort("timestamp", maintain_order=True)
 
 
 @pytest.fixture(scope="module")
 def trace(jobs):
-    instant = pl.col("timestamp").cast(pl.Datetime("us"))
-    common = {"status": pl.lit("UNKNOWN"), "raw_status": pl.lit("?")}
-    runs = jobs.select("run_id", pipeline_name="cluster", submitted_at=instant, time_basis=pl.lit("utc"), **common)
-    tasks = jobs.select(
-        "run_id", task_id=pl.lit("job"), attempt=1, task_name=pl.lit("job"), duration_s="duration", gpus="num_gpus",
-        is_censored=False, queued_at=instant, **common,
-    )  # fmt: skip
-    return Trace({"pipeline_runs": runs, "task_runs": tasks})
+    return philly_trace(jobs)
 
 
 def replay(trace, backfill):

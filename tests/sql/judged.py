@@ -47,7 +47,7 @@ def judgement(value: float) -> Judgement:
         ],
         "seeds": [
             {"series": series, "seed": seed, "metric": "mix", "cell": "tenant", "value": value, "reason": None}
-            for series in ("model", "baseline", "floor")
+            for series in ("model", "baseline", "published", "floor")
             for seed in (4, 5, 6)
         ],
         "duration_quantiles": [

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import polars as pl
 import pytest
 
 from pipesim.trace import Trace
+from tests.philly import philly_trace, philly_window
 
 START = datetime(2024, 1, 1)  # a Monday
 JobTrace = Callable[..., Trace]
@@ -50,28 +50,5 @@ def job_trace() -> JobTrace:
 
 @pytest.fixture(scope="session")
 def philly() -> Trace:
-    """The training window of the Philly extract: 2017-10-02 to 2017-11-12, 56,266 jobs."""
-    path = Path(__file__).parents[2] / "../shared/traces/philly.csv"
-    if not path.is_file():
-        pytest.skip("the Philly extract is not on this machine")
-    jobs = pl.read_csv(path, try_parse_dates=True).drop_nulls()
-    jobs = jobs.filter(pl.col("timestamp").is_between(datetime(2017, 10, 2), datetime(2017, 11, 13), closed="left"))
-    rows = jobs.with_row_index("i").select(
-        run_id=pl.format("j{}", "i"),
-        task_id=pl.lit("job"),
-        attempt=1,
-        pipeline_name=pl.lit("job"),
-        task_name=pl.lit("job"),
-        task_type=pl.lit("train"),
-        status=pl.lit("UNKNOWN"),
-        raw_status=pl.lit(""),
-        tenant="cluster",
-        submitted_at="timestamp",
-        queued_at="timestamp",
-        observed_until=pl.col("timestamp").max(),
-        time_basis=pl.lit("assumed_zone"),
-        duration_s="duration",
-        is_censored=False,
-        gpus=pl.col("num_gpus").cast(pl.Float64),
-    )
-    return Trace({"pipeline_runs": rows, "task_runs": rows})
+    """The window of the Philly extract: 2017-10-02 to 2017-11-12, 56,266 jobs."""
+    return philly_trace(philly_window())

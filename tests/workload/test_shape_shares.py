@@ -36,7 +36,7 @@ def test_few_runs_borrow_from_pipelines_with_the_same_labels() -> None:
         {0: 2 * (2 + strength * 52 / 102) / (2 + strength), 1: 2 * strength * 50 / 102 / (2 + strength)}
     )
     assert expected[1:] == [{0: 50.0, 1: 50.0}, {2: 500.0}]
-    assert [note.split(";")[0] for note in notes] == ["structure: 1 pipelines have under 10 runs"]
+    assert [note.split(";")[0] for note in notes] == ["structure: 1 pipeline has under 10 runs"]
 
 
 def test_without_one_alike_all_shapes_it_could_have_count() -> None:

@@ -86,7 +86,7 @@ def test_cut_short_runs_count_only_with_a_shape_that_completed() -> None:
     structure, notes = fit_structure(find_places(dag_trace(runs)))
     assert sorted(zip(structure.pair_pipeline, structure.pair_runs, strict=True)) == [(0, 1), (1, 2)]
     assert len(notes) == 1
-    assert notes[0].startswith("structure: 1 unfinished runs")
+    assert notes[0].startswith("structure: 1 unfinished run of")
 
 
 def test_tasks_of_one_name_get_distinct_ids() -> None:
@@ -152,7 +152,7 @@ def test_recombined_shapes_are_the_last_and_as_frequent_as_unseen_ones_are() -> 
     assert structure.pair_runs == pytest.approx((0.99 * 99, 0.99, 0.5, 0.5))
     names = {tuple(task.task_name for task in shape.tasks) for shape in structure.shapes[2:]}
     assert names == {("load", "train", "deploy"), ("fetch", "train", "end")}
-    assert notes == ["structure: 2 recombined shapes, which no run of the log has, get 1.00% of the runs"]
+    assert notes == ["structure: 1.00% of the runs get 2 recombined shapes that no run of the log has"]
 
 
 def test_twins_whose_children_differ_are_one_shape_whatever_their_ids() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from pipesim.quality.excerpt import Excerpt
@@ -13,21 +16,23 @@ from pipesim.workload.laws.law import Floats
 
 #: Jobs in a window.
 _JOBS = 20
-_FOLDS = 5
 #: Of both traces together; more tell no more than the goals need.
 _MOST_WINDOWS = 20_000
 _FEWEST_WINDOWS = 20
 _LARGEST_CATEGORIES = 8
 _QUANTILES = (0.1, 0.5, 0.9)
+_Number = TypeVar("_Number", np.int64, np.float64)
 
 
 def separation(real: Excerpt, other: Excerpt) -> float:
     """Return how well windows of 20 consecutive jobs of one trace can be told from those of the other.
 
     It is the area under the receiver operating characteristic, .5 to 1: the probability that of a real and a synthetic
-    window the classifier takes the right one for the real one. Five folds; a day belongs to one fold in both traces, so that
-    nothing is learnt from a day on which it is tried. Of gradient-boosted trees and a logistic regression that counts which
-    tells more, and an area under .5 counts as the one above it (max(AUC, 1 - AUC)).
+    window the classifier takes the right one for the real one. A fold is a weekday, in both traces. So nothing is learnt from
+    a day on which it is tried, nor from one that lent its rows to such a day, as days are lent among those of a weekday: a
+    classifier that knew the lender would take the copy for real, and the area would come out too small. Of gradient-boosted
+    trees and a logistic regression that counts which tells more, and an area under .5 counts as the one above it (max(AUC,
+    1 - AUC)).
 
     Raises:
         CannotTellError: If there are fewer than 20 windows of either, or under two days.
@@ -36,16 +41,13 @@ def separation(real: Excerpt, other: Excerpt) -> float:
     (mine, my_days), (theirs, their_days) = (_windows(one, vocabulary) for one in (real, other))
     if min(len(mine), len(theirs)) < _FEWEST_WINDOWS:
         raise CannotTellError(f"there are fewer than {_FEWEST_WINDOWS} windows of {_JOBS} jobs")
-    features, days = np.concatenate([mine, theirs]), np.concatenate([my_days, their_days])
+    features = np.concatenate([mine, theirs])
+    weekday = np.concatenate([real.days[my_days], other.days[their_days]])
     is_real = np.arange(len(features)) < len(mine)
-    numbers = np.unique(days, return_inverse=True)[1]
-    folds = min(_FOLDS, int(numbers.max()) + 1)
-    if folds < 2:
+    if len(np.unique(weekday)) < 2:
         raise CannotTellError("the log is of a single day, so nothing can be tried on another one")
     features = features[:, np.ptp(features, axis=0) > 0]
-    # Five goes into no week, so each fold has all weekdays.
-    areas = _areas(features, is_real, numbers % folds)
-    mean = np.mean(areas, axis=0)
+    mean = np.mean(_areas(features, is_real, weekday), axis=0)
     return float(np.max(np.maximum(mean, 1 - mean)))
 
 
@@ -61,7 +63,7 @@ def _areas(features: Floats, is_real: Mask, fold: Int64) -> list[list[float]]:
 
     found = []
     with threadpool_limits(1):  # sums over threads would depend on how many a machine has
-        for number in range(int(fold.max()) + 1):
+        for number in np.unique(fold):
             test = fold == number
             if len(np.unique(is_real[test])) < 2 or len(np.unique(is_real[~test])) < 2:
                 continue
@@ -79,7 +81,7 @@ def _areas(features: Floats, is_real: Mask, fold: Int64) -> list[list[float]]:
 
 
 def _windows(one: Excerpt, vocabulary: dict[str, list[str]]) -> tuple[Floats, Int64]:
-    """Return the features of each window of consecutive jobs, [windows, features], and the day on which it begins."""
+    """Return the features of each window of consecutive jobs, [windows, features], and the day of its first job's run."""
     jobs = one.jobs.filter(pl.col("seconds").is_not_null())
     count = jobs.height // _JOBS
     if not count:
@@ -88,7 +90,7 @@ def _windows(one: Excerpt, vocabulary: dict[str, list[str]]) -> tuple[Floats, In
     kept = np.arange(count) if count <= most else np.floor((np.arange(most) + 0.5) * count / most).astype(int)
     at = jobs["at_us"].to_numpy()
 
-    def rows(values: Floats) -> Floats:
+    def rows(values: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
         return np.asarray(values[: count * _JOBS].reshape(count, _JOBS)[kept])
 
     gap = np.log1p(np.diff(at, prepend=at[:1]) / 1e6)
@@ -103,7 +105,9 @@ def _windows(one: Excerpt, vocabulary: dict[str, list[str]]) -> tuple[Floats, In
     ]
     series = [feature for values in (gap, hold, width) for feature in _series(rows(values))]
     coupled = np.mean((rows(gap) - gap.mean()) * (rows(hold) - hold.mean()), axis=1)
-    return np.stack([*series, coupled, np.sin(hour), np.cos(hour), *shares], axis=1), (first // DAY_US).astype(np.int64)
+    # A job may come after the last day, as others of its run were before it.
+    day = rows(jobs["day"].to_numpy())[:, 0]
+    return np.stack([*series, coupled, np.sin(hour), np.cos(hour), *shares], axis=1), day
 
 
 def _series(rows: Floats) -> list[Floats]:

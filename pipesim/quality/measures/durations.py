@@ -55,13 +55,18 @@ def wasserstein(real: Excerpt, other: Excerpt) -> Parts:
     if not spread:
         raise CannotTellError("all real durations are equal")
     apart = np.abs(np.log1p(quantiles(theirs, _GRID)) - np.log1p(quantiles(mine, _GRID)))
-    return whole(float(np.nanmean(apart)) / spread)
+    known = ~np.isnan(apart)
+    if not known.any():
+        raise CannotTellError("nearly all durations are only known to be larger")
+    return whole(float(np.mean(apart[known])) / spread)
 
 
 def q99_ratio(real: Excerpt, other: Excerpt) -> Parts:
     """Return the ratio of the 99th percentiles of the natural durations."""
     (mine,), (theirs,) = (quantiles(_known(one), np.array([0.99])) for one in (real, other))
-    if not mine > 0 or np.isnan(theirs):
+    if mine == 0:
+        raise CannotTellError("99 of 100 real durations are zero")
+    if np.isnan(mine) or np.isnan(theirs):
         raise CannotTellError("too many durations are only known to be larger to tell their 99th percentile")
     return whole(float(theirs / mine))
 

@@ -97,7 +97,7 @@ WAITS = (
         "waits (95th percentile), error of log",
         wait_error,
         Goal(high=0.75),
-        Goal(high=0.0, floors=1.0),
+        Goal(floors=1.0),
         says=lambda v: (
             f"A queue on the synthetic trace keeps jobs waiting {times(v)} too long or too short at the 95th percentile"
         ),

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from pipesim.lifecycle import ModelLaw
-from pipesim.simulation.describe import count
 from pipesim.simulation.models.plan import Span, words_of
 from pipesim.simulation.models.versions import Versions
 from pipesim.simulation.scenario.lifecycle import Lifecycle
 from pipesim.simulation.upkeep import Upkeep
+from pipesim.words import count
 
 #: Shocks may come so much more often than in the mean before it is said that a threshold is never met.
 _UNLUCKY = 3.0

@@ -12,10 +12,10 @@ import polars as pl
 
 from pipesim.errors import RequestError
 from pipesim.lifecycle import LifecycleModel
-from pipesim.simulation.describe import count
 from pipesim.simulation.scenario.lifecycle import Lifecycle
 from pipesim.simulation.upkeep import Int64
 from pipesim.trace import Trace
+from pipesim.words import count
 
 #: The tables with rows of runs.
 _OF_RUNS = ("pipeline_runs", "task_runs", "task_edges")

@@ -10,13 +10,13 @@ import polars as pl
 from pipesim.lifecycle.metrics import METRICS, Floats
 from pipesim.simulation.calendar import MONDAY
 from pipesim.simulation.compilation import Compilation
-from pipesim.simulation.describe import count
 from pipesim.simulation.engine import FAILS, NEVER, Int64, Schedule
 from pipesim.simulation.models.building import Models
 from pipesim.simulation.models.lives import Lives, ends_of_tasks, lives_of, looks, measure, performance_at, trained_at
 from pipesim.simulation.scenario import Scenario
 from pipesim.simulation.scenario.lifecycle import Lifecycle
 from pipesim.simulation.summary import counts_from
+from pipesim.words import count
 
 #: No more live measurements than this are written; of more, only every n-th look.
 MOST_LOOKS = 5_000_000

@@ -9,7 +9,6 @@ import numpy.typing as npt
 import polars as pl
 
 from pipesim.lifecycle.metrics import METRICS, PERFORMANCE, SHARES, Floats, from_latent
-from pipesim.simulation.describe import count
 from pipesim.simulation.engine import Int8, Int32
 from pipesim.simulation.graph import Graph
 from pipesim.simulation.models.fleet import Fleet
@@ -17,6 +16,7 @@ from pipesim.simulation.scenario.lifecycle import Lifecycle
 from pipesim.simulation.upkeep import DEPLOYS, TRAINS
 from pipesim.streams import stream
 from pipesim.trace import Trace
+from pipesim.words import count
 
 #: What a task adds to the version of its run, bit by bit.
 _COMPRESSED, _HARDENED, _TRAINED = 1, 2, 4

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from pipesim.words import count
 from pipesim.workload.arrivals.clock import DAY_US, HOUR_US, SATURDAY, Instants, weekday
 from pipesim.workload.laws.law import Floats
 from pipesim.workload.part import Part
@@ -67,12 +68,12 @@ def fit_source_days(submitted: Instants, begin: int, end: int) -> tuple[SourceDa
     groups = _groups(source)
     notes = []
     if left_out := len(days) - int(whole.sum()):
-        notes.append(f"arrivals: {left_out} days that the log covers in part lend no intensities")
+        notes.append(f"arrivals: no intensities from {count(left_out, 'day')} that the log covers in part")
     sizes = np.bincount(weekday(np.asarray(source.day)), minlength=7)
     if sizes.min() < _ENOUGH:
         notes.append(
-            f"arrivals: the log has {sizes.sum()} whole days, under two of some weekdays; for these, days of the same kind "
-            "(Monday to Friday, or the weekend) stand, or any where there are none"
+            f"arrivals: the log has {count(int(sizes.sum()), 'whole day')}, under two of some weekdays; for these, days of the "
+            "same kind (Monday to Friday, or the weekend) stand, or any where there are none"
         )
     shrunk = _shrink(counts[whole], groups)
     return source.model_copy(update={"intensity": tuple(map(tuple, shrunk.tolist()))}), notes

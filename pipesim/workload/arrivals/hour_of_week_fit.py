@@ -8,6 +8,7 @@ from itertools import zip_longest
 import numpy as np
 from numpy.typing import NDArray
 
+from pipesim.words import count
 from pipesim.workload.arrivals.clock import HOUR_US, HOURS_OF_WEEK, Instants, hour_of_week
 from pipesim.workload.arrivals.hour_of_week import HourOfWeekArrivals
 from pipesim.workload.arrivals.poisson import PoissonArrivals
@@ -36,7 +37,7 @@ def fit_poisson(submitted: Instants, observed_until: int) -> tuple[PoissonArriva
         return PoissonArrivals(runs_per_hour=(len(submitted) - 1) / span_h), []
     covered_h = max(1.0, (observed_until - int(submitted[0])) / HOUR_US)
     note = (
-        f"arrivals: all {len(submitted)} submissions lie within {span_h:.3g} h; "
+        f"arrivals: {count(len(submitted), 'submission')} within {span_h:.3g} h, and no others; "
         f"the rate is their number over {covered_h:.3g} h, without a rhythm"
     )
     return PoissonArrivals(runs_per_hour=len(submitted) / covered_h), [note]
@@ -68,7 +69,7 @@ def fit_hour_of_week(
             laws.append(_renewal_law(mine, starts, streams("fit", "arrivals", hour)))
     few = law_of_hour.count(0)
     if few:
-        rate_notes.append(f"arrivals: {few} of 168 hours of the week have under {MIN_ROWS} gaps and use the law of all gaps")
+        rate_notes.append(f"arrivals: the law of all gaps serves {few} of 168 hours of the week, with under {MIN_ROWS} gaps")
     model = HourOfWeekArrivals(runs_per_hour=tuple(rates.tolist()), gap_laws=tuple(laws), law_of_hour=tuple(law_of_hour))
     return model, pooled, rate_notes
 

@@ -140,12 +140,12 @@ def _check(values: Floats, censored: Flags) -> None:
     wrong = int(np.sum(~(np.isfinite(values) & (values >= 0))))
     if wrong:
         raise RequestError(
-            f"{wrong} of {len(values)} values are negative, infinite or not numbers, so they have no law",
+            f"values that are negative, infinite or not numbers have no law: {wrong} of {len(values)}",
             remedy="leave such rows out",
         )
     if censored.all():
         raise RequestError(
-            f"none of {len(values)} values is exact: all are lower bounds, which no law can be told from",
+            f"no value is exact: all are lower bounds, which no law can be told from ({len(values)})",
             remedy="give a log with finished work",
         )
 

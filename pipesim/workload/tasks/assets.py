@@ -109,7 +109,7 @@ def fit_assets(trace: Trace) -> tuple[AssetSizes | None, list[str]]:
         {**{c: fit_quantity(assets[c]) for c in _COLUMNS}, "correlation": fit_correlation(assets, _COLUMNS)}
     )
     names = " and ".join(columns) or "any size"
-    note = f"assets: {len(complete)} of {assets.height} tell {names}; sizes have empirical laws and a Gaussian copula"
+    note = f"assets: {names} known of {len(complete)} of {assets.height}; sizes have empirical laws and a Gaussian copula"
     return copula, [note] if columns else [f"assets: none of {assets.height} tells its size"]
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pipesim.words import count
 from pipesim.workload.laws.choice import MIN_ROWS
 from pipesim.workload.laws.closed_forms import Floats
 from pipesim.workload.tasks.attempts import LEAF
@@ -211,7 +212,7 @@ def _rest(parent: Cell, able: list[Cell], rows: Rows) -> Floats:
 
 
 def _few(cell: Cell) -> str:
-    return f"{cell.exact} exact rows are fewer than {MIN_ROWS}: its parent serves"
+    return f"{count(cell.exact, 'exact row')}, fewer than {MIN_ROWS}: its parent serves"
 
 
 def _alike(cell: Cell, parent: Cell) -> str:

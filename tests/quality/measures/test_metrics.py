@@ -97,6 +97,33 @@ def test_another_draw_of_the_same_law_is_hard_to_tell_apart(real: Excerpt) -> No
     assert value("classifier_auc", real, poisson(2, per_hour=12.0)) > 0.9
 
 
+def test_days_that_lent_their_rows_to_the_other_trace_are_no_help(real: Excerpt) -> None:
+    """Each day has its own durations, and the other trace has them a week later: there is nothing to tell them apart by."""
+    own = np.random.default_rng(0).lognormal(0, 2, 28)
+    mine = with_jobs(real, seconds=pl.col("seconds") * pl.Series(own)[real.jobs["day"]])
+    assert value("classifier_auc", mine, mine.reordered(np.roll(np.arange(28), 7))) < 0.6
+
+
+def test_jobs_that_come_after_the_last_day_belong_to_the_day_of_their_run(real: Excerpt) -> None:
+    late = with_jobs(real, at_us=pl.col("at_us") + 2 * 86_400_000_000)
+    assert value("classifier_auc", late, late) == pytest.approx(0.5, abs=0.05)
+
+
+def test_durations_that_are_nearly_all_lower_bounds_or_zero_cannot_be_compared() -> None:
+    at, one_in = np.arange(4000) * 600.0, np.arange(4000) == 7
+    running = jobs_of(at, 60.0, is_censored=~one_in, status=np.where(one_in, "SUCCEEDED", "RUNNING"))
+    for one, name, why in (
+        (running, "duration_wasserstein", "all real durations are equal"),
+        (jobs_of(at, np.where(one_in, 60.0, 0.0)), "duration_q99_ratio", "are zero"),
+    ):
+        with pytest.raises(CannotTellError, match=why):
+            value(name, one, one)
+    few = np.arange(8000) % 4000 == 7
+    bounds = jobs_of(np.arange(8000) * 200.0, np.arange(8000.0), is_censored=~few, status=np.where(few, "SUCCEEDED", "RUNNING"))
+    with pytest.raises(CannotTellError, match="only known to be larger"):
+        value("duration_wasserstein", bounds, bounds)
+
+
 def test_twice_the_wait_is_a_log_ratio_of_ln_2_but_seconds_do_not_count() -> None:
     at = np.arange(2000) * 600.0
     slow, fast = (jobs_of(at, seconds) for seconds in (1.0, 30.0))

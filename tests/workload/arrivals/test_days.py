@@ -195,4 +195,4 @@ def test_part_days_at_the_ends_lend_no_intensities() -> None:
     inside = instants[(instants >= begin) & (instants < end)]
     source, notes = fit_source_days(inside, begin, end)
     assert source.day == tuple(range(FIRST + 1, FIRST + 29))
-    assert notes == ["arrivals: 2 days that the log covers in part lend no intensities"]
+    assert notes == ["arrivals: no intensities from 2 days that the log covers in part"]

@@ -88,7 +88,7 @@ def test_few_assets_have_empirical_laws_and_say_so() -> None:
     sizes, notes = fit_assets(asset_trace(**columns))
     assert isinstance(sizes, AssetCopula)
     assert notes == [
-        "assets: 30 of 30 tell size_bytes and row_count and column_count; sizes have empirical laws and a Gaussian copula"
+        "assets: size_bytes and row_count and column_count known of 30 of 30; sizes have empirical laws and a Gaussian copula"
     ]
     drawn = draw(sizes, 200)
     assert all(drawn[c].is_between(values.min(), values.max()).all() for c, values in columns.items())

@@ -108,7 +108,7 @@ def test_a_cell_of_few_rows_uses_its_parent_and_other_rows_count_as_one_sibling(
         *(("train", "TF", str(2**i), None, lognormal(40, 9_000, i)) for i in range(1, 5)),
     )
     assert home(cells["train/TF/1"]) == "train/TF/1"
-    assert cells["train/TF/2"].reason == "train/TF: 40 exact rows are fewer than 50: its parent serves"
+    assert cells["train/TF/2"].reason == "train/TF: 40 exact rows, fewer than 50: its parent serves"
 
 
 def test_equal_tenants_are_hardly_ever_told_apart() -> None:

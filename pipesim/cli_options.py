@@ -1,0 +1,59 @@
+"""The options that commands share, and what is said of a value that will not do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from pipesim.errors import RequestError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
+
+    Config = TypeVar("Config", bound=BaseModel)
+
+Home = Annotated[
+    Path, typer.Option("--home", envvar="PIPESIM_HOME", help="The folder that holds everything.", show_default=True)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Engine = Annotated[
+    str | None,
+    typer.Option("--engine", help="The engine: compiled or reference, which are equal; by default the fastest that can."),
+]
+Replications = Annotated[int | None, typer.Option("--replications", metavar="N", min=1, help="Runs of each scenario.")]
+Workers = Annotated[int | None, typer.Option("--workers", metavar="N", min=1, help="Processes.")]
+HOME = Path("pipesim_home")
+
+
+def config(kind: type[Config], values: Mapping[str, Any]) -> Config:
+    """Build a verb's configuration from options.
+
+    Raises:
+        RequestError: If values will not do: all of them, each with its option and what to give instead.
+    """
+    from pydantic import ValidationError
+
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        raise RequestError("\n".join(_wrong(item) for item in error.errors())) from error
+
+
+def _wrong(item: ErrorDetails) -> str:
+    option, value, limits = item["loc"][0], item["input"], item.get("ctx", {})
+    match item["type"]:
+        case "literal_error":
+            words = limits["expected"].replace("'", "").replace(" or ", ", ")
+            what, remedy = f"there is no {value!r}", f"choose from: {words}"
+        case "greater_than_equal":
+            what, remedy = f"{value} is too small", f"give {limits['ge']:,} or more"
+        case "less_than_equal":
+            what, remedy = f"{value} is too large", f"give {limits['le']:,} or less"
+        case _:
+            what, remedy = item["msg"].removeprefix("Value error, "), "see what it takes with --help"
+    return f"--{option}: {what}\n  -> {remedy}"
