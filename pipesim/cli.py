@@ -14,7 +14,7 @@ from pipesim import __version__
 from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, config
 from pipesim.errors import PipesimError, RequestError
 from pipesim.lake import Lake
-from pipesim.printing import comparison_table, quality_table, runs_table
+from pipesim.printing import comparison_table, preview_table, quality_table, runs_table
 from pipesim.progress import bar, working
 from pipesim.words import count
 
@@ -57,15 +57,25 @@ def ingest(
     timezone: Annotated[
         str | None, typer.Option("--timezone", metavar="TZ", help="The zone of instants that name none.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show the first rows as they would land, and what would be refused.")
+    ] = False,
     home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Read production logs into the lake: validated, folded, every line accounted for."""
     from pipesim.catalog import publish
-    from pipesim.verbs import ingest_logs
+    from pipesim.verbs import ingest_logs, preview_logs
 
     lake = Lake(home)
+    if dry_run:
+        with working("reading logs"):
+            found = preview_logs(lake, paths, source, mapping, timezone)
+        if found.chosen:
+            _say(found.chosen)
+        _print(found.as_dict(), as_json, preview_table(found))
+        return
     with working("reading logs"):
         report = ingest_logs(lake, paths, source, mapping, timezone)
         publish(lake)
@@ -92,6 +102,25 @@ def sources(as_json: Json = False, debug: Debug = False) -> None:
 
     known = {source.name: source.description for source in sources()} | {"job-table": MAPPED}
     _print({"sources": known}, as_json, "\n".join(f"{name:<14}{said}" for name, said in sorted(known.items())))
+
+
+mapping_app = typer.Typer(help="Work on mapping files, which say what the columns of any table mean.", no_args_is_help=True)
+app.add_typer(mapping_app, name="mapping")
+
+
+@mapping_app.command("suggest")
+def suggest_mapping(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A table of jobs: CSV, JSON lines or Parquet.")],
+    name: Annotated[str, typer.Option("--name", help="What the source is to be called.")] = "my-log",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Draft a mapping file from a table's columns and first rows; save what it prints, correct it, try it with --dry-run."""
+    from pipesim.ingest import find_files
+    from pipesim.ingest.suggest import suggest
+
+    draft = suggest(find_files([file])[0], name)
+    _print({"mapping": draft.text, "unmapped": draft.unmapped, "notes": draft.notes}, as_json, draft.text.rstrip())
 
 
 @app.command()

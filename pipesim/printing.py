@@ -9,7 +9,26 @@ from pipesim.words import count
 
 if TYPE_CHECKING:
     from pipesim.experiments.comparison import Comparison, Difference, Strategy
+    from pipesim.ingest import Preview
     from pipesim.quality import Quality
+
+
+def preview_table(found: Preview) -> str:
+    """Return what `pipesim ingest --dry-run` found."""
+    parts = []
+    for table, (total, first) in found.rows.items():
+        rows = [{name: str(value) for name, value in row.items()} for row in first.to_dicts()]
+        parts.append(f"{table}: {count(total, 'row')}, the first of which {'is' if total == 1 else 'are'}")
+        width = max(map(len, first.columns))
+        shown = [f"  {name:<{width}}  " + "  ".join(f"{row[name][:32]:<32}" for row in rows) for name in first.columns]
+        parts += [line.rstrip() for line in shown]
+        parts += [f"  the log does not say: {', '.join(found.unsaid[table])}"] * bool(found.unsaid[table])
+    parts += [f"nothing reads {', '.join(names)} of {file}" for file, names in found.unused.items()]
+    for row in found.refused.iter_rows(named=True):
+        place = f"{row['file']}:{row['line']}"
+        parts.append(f"{count(row['lines'], 'line')} would be refused for {row['rule']}, the first at {place}: {row['detail']}")
+        parts.append(f"  {row['raw'][:200]}")
+    return "\n".join(parts) or "no rows"
 
 
 def runs_table(runs: list[dict[str, Any]]) -> str:

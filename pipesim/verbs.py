@@ -13,7 +13,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipesim.errors import RequestError
-from pipesim.ingest import AUTO, IngestReport, find_files, find_source, ingest, ingest_files, recognise_source, sources
+from pipesim.ingest import (
+    AUTO,
+    IngestReport,
+    LogFile,
+    Preview,
+    Source,
+    find_files,
+    find_source,
+    ingest_files,
+    preview,
+    recognise_source,
+    sources,
+)
 from pipesim.lake import CURRENT, Lake, file_hash
 from pipesim.trace import Trace
 from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, synthesize
@@ -58,13 +70,29 @@ def ingest_logs(
     lake: Lake, paths: Sequence[Path], source: str, mapping: Path | None = None, time_zone: str | None = None
 ) -> IngestReport:
     """Read log files into the lake, of a format by name or of the one that they show; see `pipesim.ingest.ingest`."""
+    files, chosen, why = _of_a_format(paths, source, mapping, time_zone)
+    return replace(ingest_files(lake, files, chosen), chosen=why)
+
+
+def preview_logs(
+    lake: Lake, paths: Sequence[Path], source: str, mapping: Path | None = None, time_zone: str | None = None
+) -> Preview:
+    """Tell what `ingest_logs` would do, and do nothing; see `pipesim.ingest.preview`."""
+    files, chosen, why = _of_a_format(paths, source, mapping, time_zone)
+    return replace(preview(lake, files, chosen), chosen=why)
+
+
+def _of_a_format(
+    paths: Sequence[Path], source: str, mapping: Path | None, time_zone: str | None
+) -> tuple[list[LogFile], Source, str]:
+    """Return the files, their format, and why it is that one, where nobody named it."""
     if source != AUTO:
-        return ingest(lake, paths, find_source(source, mapping, time_zone))
+        chosen = find_source(source, mapping, time_zone)
+        return find_files(paths, suffixes=chosen.suffixes), chosen, ""
     if mapping is not None:
         raise RequestError("a mapping is for one source", where="--mapping", remedy="use --source job-table with it")
     files = find_files(paths, suffixes=frozenset().union(*(known.suffixes for known in sources())))
-    chosen, why = recognise_source(files, time_zone)
-    return replace(ingest_files(lake, files, chosen), chosen=why)
+    return files, *recognise_source(files, time_zone)
 
 
 def fit_workload(lake: Lake, config: FitConfig) -> Fitted:

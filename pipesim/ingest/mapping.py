@@ -259,7 +259,8 @@ def _problems(error: ValidationError, several: bool) -> Sequence[tuple[str, str]
         path = ".".join(str(part) for part in loc)
         message = item["msg"].removeprefix("Value error, ")
         if item["type"] == "extra_forbidden":
-            message = "unknown key" + (f"; accepted here: {', '.join(Mapping.model_fields)}" if len(item["loc"]) == 1 else "")
+            known = [name for name in (*LogMapping.model_fields, *MappedTable.model_fields) if several or name != "tables"]
+            message = "unknown key" + (f"; accepted here: {', '.join(known)}" if len(item["loc"]) == 1 else "")
         for line in message.split("\n"):
             place, _, rest = line.partition(": ")
             found.append((place, rest) if not path and rest else (path, line))

@@ -16,7 +16,7 @@ from pipesim.ingest.sources.base import Source, quote_name
 from pipesim.lake import Lake, connect
 from pipesim.schema import TRACE_TABLES
 
-_ROWS = 5
+_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,18 @@ class Preview:
     """What an ingest of some files would leave.
 
     Args:
-        rows: For each table that would get rows, how many, and the first ones without the columns of which the log says nothing.
+        rows: For each table that would get rows, how many, and the first ones, without the columns that the log leaves out.
         refused: A row a rule: `stage`, `rule`, `lines`, and of the first line `file`, `line`, `detail` and `raw`.
         unused: For each file, the fields that nothing reads.
         unsaid: For each table that would get rows, the columns that stay NULL throughout.
+        chosen: Why the files were read as they were, where nobody named their format.
     """
 
     rows: dict[str, tuple[int, pl.DataFrame]]
     refused: pl.DataFrame
     unused: dict[str, list[str]]
     unsaid: dict[str, list[str]]
+    chosen: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON object of the command line."""
@@ -49,7 +51,7 @@ class Preview:
 
 
 def preview(lake: Lake, files: Sequence[LogFile], source: Source) -> Preview:
-    """Read files as an ingest would, and tell what it would do; nothing is stored, and the inbox and the catalogue stay as they are.
+    """Read files as an ingest would, and tell what it would do; nothing is stored.
 
     Raises:
         FileError: If a file cannot be read at all.
@@ -74,7 +76,8 @@ def preview(lake: Lake, files: Sequence[LogFile], source: Source) -> Preview:
         first = ", ".join(f"arg_min({what}, (file_no, line)) AS {what}" for what in ("file", "line", "detail", "raw"))
         refused = con.sql(
             f"SELECT stage, rule, count(DISTINCT (file_no, line)) AS lines, {first} FROM rejected "
-            f"JOIN (VALUES {names}) AS named(file_no, file) USING (file_no) GROUP BY stage, rule ORDER BY lines DESC, stage, rule"
+            f"JOIN (VALUES {names}) AS named(file_no, file) USING (file_no) GROUP BY stage, rule "
+            "ORDER BY lines DESC, stage, rule"
         ).pl()
     return Preview(rows, refused, {a.file: a.unused for a in accounts if a.unused}, unsaid)
 
