@@ -1,10 +1,24 @@
-"""Which keys of a log come more than once, so that only their lines need be held in memory to be told apart."""
+"""A quick first reading of a text log: its lines, and which of their keys come more than once.
+
+Only the lines of repeated keys need be held in memory to be told apart.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+
+from pipesim.ingest.files import LogFile
+from pipesim.ingest.lines import read_lines
+
+
+def plain_lines(file: LogFile) -> Iterator[tuple[int, str]]:
+    """Yield number and text, perhaps with a line end, of each line that is not blank and can be read as text."""
+    for batch in read_lines(file):
+        for number, text in enumerate(batch.text.to_pylist(), batch.first):
+            if text and not text.isspace():
+                yield number, text
 
 
 class Keys:

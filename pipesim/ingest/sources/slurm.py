@@ -13,11 +13,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
 
 from pipesim.errors import FileError
 from pipesim.ingest.files import LogFile
 from pipesim.ingest.sources.head import Head, Recognised
-from pipesim.ingest.sources.repeats import Keys
+from pipesim.ingest.sources.repeats import Keys, plain_lines
 from pipesim.ingest.sources.slurm_attempts import Accounted, Attempts, RunFacts, attempts
 from pipesim.ingest.sources.slurm_rows import USED, JobRow, Usage, job_rows
 from pipesim.ingest.sources.slurm_values import JobId, array_elements, attempt_status, given, instant, job_id
@@ -44,6 +46,17 @@ class _Layout:
     trailing: bool
     places: Mapping[str, int]
 
+    @cached_property
+    def id(self) -> int:
+        """The place of the identifier; JobID tells an array's elements, JobIDRaw does not."""
+        return self.places["jobid" if "jobid" in self.places else "jobidraw"]
+
+    def run(self, values: Sequence[str], job: JobId) -> str:
+        """Return the identifier of a job's run: two clusters number their jobs alike."""
+        place = self.places.get("cluster")
+        cluster = None if place is None else given(values[place])
+        return f"slurm-{cluster}-{job.job}" if cluster else f"slurm-{job.job}"
+
     def values(self, text: str) -> list[str] | None:
         """Return the values of a line, or None if they are not as many as the header has names."""
         values = text.split(self.delimiter)
@@ -52,8 +65,7 @@ class _Layout:
         return values if not self.trailing and len(values) == len(self.places) else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """A line of a job or a step."""
 
     number: int
@@ -89,7 +101,7 @@ class Slurm(Translated):
     def units(self, file: LogFile) -> Iterator[Unit]:
         """Yield the header, the jobs and their steps, each a line."""
         layout = _read_layout(file)
-        jobs = Keys(e.run for e in _entries(file, layout) if isinstance(e, _Entry) and _is_one_job(e))
+        jobs = Keys(_runs(file, layout))
         found = attempts(_records(file, layout, jobs)) if jobs.any_repeated else Attempts()
         pending = 0
         current: _Open | None = None
@@ -162,12 +174,17 @@ def _read_layout(file: LogFile) -> _Layout:
     return layout
 
 
+def _runs(file: LogFile, layout: _Layout) -> Iterator[str]:
+    """Yield the run of each line that is a job's."""
+    for _, text in plain_lines(file):
+        values = layout.values(text.rstrip("\r\n"))
+        if values and (job := job_id(values[layout.id].strip())) and job.step is None and job.elements is None:
+            yield layout.run(values, job)
+
+
 def _entries(file: LogFile, layout: _Layout) -> Iterator[_Entry | Unit]:
     """Yield each line as an entry, or as a finished unit where it is none."""
-    header = layout.header
-    named = "jobid" if "jobid" in layout.places else "jobidraw"
-    id_place = layout.places[named]
-    cluster_place = layout.places.get("cluster")
+    header, id_place = layout.header, layout.id
     unread = tuple(sorted(name for name in header.split(layout.delimiter) if name and name.lower() not in USED))
     for unit in line_units(file, Unit):
         text = unit.raw
@@ -183,8 +200,7 @@ def _entries(file: LogFile, layout: _Layout) -> Iterator[_Entry | Unit]:
             _insist_same_header(file, unit, layout)
             yield Unit(unit.number, text, problem=("no_job_id", f"{values[id_place][:200]!r} is no job's identifier"))
         else:
-            cluster = given(values[cluster_place]) if cluster_place is not None else None
-            run = f"slurm-{cluster}-{id_.job}" if cluster else f"slurm-{id_.job}"
+            run = layout.run(values, id_)
             row = JobRow(layout.places, values)
             state = row.get("state")
             if id_.step is None and attempt_status(state, True) is None:
@@ -208,7 +224,7 @@ def _records(file: LogFile, layout: _Layout, jobs: Keys) -> Iterator[Sequence[Ac
             row = entry.row
             record = Accounted(
                 entry.number, entry.id.component, row.get("user"), row.get("jobname"), row.get("state") or "",
-                instant(row.get("submit")), row.started_at, instant(row.get("end")), row.restarts,
+                row.submitted_at, row.started_at, instant(row.get("end")), row.restarts,
             )  # fmt: skip
             found.setdefault(entry.run, []).append(record)
     yield from found.values()

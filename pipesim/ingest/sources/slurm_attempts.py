@@ -119,8 +119,11 @@ def _numbers(records: Sequence[Accounted]) -> Mapping[int, int]:
 
 
 def _identities(records: Sequence[Accounted]) -> Mapping[int, tuple[str, str]]:
-    """Return what makes a line's attempt the same as another line's: its start, or before there is one its submission."""
-    begun = {r.submitted_at: r.started_at for r in records if r.started_at and r.submitted_at and not given_back(r.state)}
+    """Return what makes a line's attempt the same as another line's: its start, or before there is one its submission.
+
+    A requeue is a new submission, so a line without a start is of the attempt that has the same one.
+    """
+    begun = {r.submitted_at: r.started_at for r in records if r.started_at and r.submitted_at}
     found: dict[int, tuple[str, str]] = {}
     for r in records:
         start = r.started_at or begun.get(r.submitted_at or "")

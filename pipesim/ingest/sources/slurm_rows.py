@@ -55,6 +55,11 @@ class JobRow:
         return values.attempt_status(self.get("state"), self.get("end") is not None) or ""
 
     @cached_property
+    def submitted_at(self) -> str | None:
+        """When it was submitted, or requeued."""
+        return values.instant(self.get("submit"))
+
+    @cached_property
     def started_at(self) -> str | None:
         """When it was given its resources; a job that was cancelled before has its end there in some versions."""
         start = self.get("start")
@@ -86,7 +91,7 @@ class JobRow:
         """When it became eligible; NULL if it never was before it ended."""
         eligible = values.instant(self.get("eligible"))
         if "eligible" not in self._places or (eligible is None and self.started_at):
-            return values.instant(self.get("submit"))
+            return self.submitted_at
         ended = self.ended_at
         return None if eligible and ended and self.never_ran and eligible > ended else eligible
 
@@ -95,7 +100,7 @@ class JobRow:
         state = self.get("state") or ""
         status = values.run_status(state)
         over = status in TERMINAL_STATUSES
-        return RunFacts(status, state, values.instant(self.get("submit")), self.started_at, self.ended_at if over else None)
+        return RunFacts(status, state, self.submitted_at, self.started_at, self.ended_at if over else None)
 
 
 @dataclass
@@ -121,11 +126,12 @@ def _moved(step: JobRow, total: str, average: str) -> int | str | None:
     """Return a step's bytes: the total, or the average of its tasks times their number."""
     if (disk := values.resources(step.get(total)).get(_DISK)) is not None:
         return values.amount(disk)
+    if (each := values.amount(step.get(average))) is None:
+        return None
     tasks = step.get("ntasks") or ""
-    each = values.amount(step.get(average))
     if not (tasks.isascii() and tasks.isdigit() and len(tasks) < 10) or isinstance(each, str):
         return each if isinstance(each, str) else None
-    return None if each is None else each * int(tasks)
+    return each * int(tasks)
 
 
 def job_rows(run: str, component: str | None, attempt: int, row: JobRow, facts: RunFacts, usage: Usage) -> list[Record]:
@@ -187,29 +193,28 @@ def _duration(row: JobRow) -> float | str | None:
 
 def _held(row: JobRow) -> dict[str, Value]:
     """Return what was allocated, or where nothing is yet, what was asked for."""
-    allocated, requested = values.resources(row.get("alloctres")), values.resources(row.get("reqtres"))
-    cpus = _count(allocated.get("cpu"), row.first("alloccpus", "ncpus"), requested.get("cpu"), row.get("reqcpus"))
-    nodes = _count(allocated.get("node"), row.first("allocnodes", "nnodes"), requested.get("node"), row.get("reqnodes"))
-    memory = values.amount(allocated.get("mem"), 1 << 20) or values.amount(requested.get("mem"), 1 << 20)
-    gpus, model = next(
-        (
-            found
-            for found in (
-                values.gpus(allocated),
-                values.generic_gpus(row.get("allocgres")),
-                values.gpus(requested) if not allocated else (None, None),
-                values.generic_gpus(row.get("reqgres")) if not allocated else (None, None),
-            )
-            if found[0] is not None
-        ),
-        (None, None),
+    allocated = values.resources(row.get("alloctres"))
+    requested = {} if {"cpu", "mem"} <= allocated.keys() else values.resources(row.get("reqtres"))
+    cpus = values.amount(allocated.get("cpu")) or _count(
+        row.first("alloccpus", "ncpus"), requested.get("cpu"), row.get("reqcpus")
     )
-    return {
-        "cpu_cores": cpus,
-        "gpus": gpus,
-        "gpu_type": model,
-        "memory_bytes": memory or values.requested_memory(row.get("reqmem"), _number(nodes), _number(cpus)),
-    }
+    memory = values.amount(allocated.get("mem"), 1 << 20) or values.amount(requested.get("mem"), 1 << 20)
+    if memory is None and (asked := row.get("reqmem")):
+        nodes = _count(allocated.get("node"), row.first("allocnodes", "nnodes"), requested.get("node"), row.get("reqnodes"))
+        memory = values.requested_memory(asked, _number(nodes), _number(cpus))
+    gpus, model = _gpus(row, allocated, requested)
+    return {"cpu_cores": cpus, "gpus": gpus, "gpu_type": model, "memory_bytes": memory or None}
+
+
+def _gpus(row: JobRow, allocated: Mapping[str, str], requested: Mapping[str, str]) -> tuple[int | str | None, str | None]:
+    found = values.gpus(allocated)
+    if found[0] is None and (generic := row.get("allocgres")):
+        found = values.generic_gpus(generic)
+    if found[0] is None and not allocated:
+        found = values.gpus(requested)
+        if found[0] is None and (generic := row.get("reqgres")):
+            found = values.generic_gpus(generic)
+    return found
 
 
 def _count(*texts: str | None) -> int | str | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 #: How sacct, and those who post-process it, say that there is no value.
 _MISSING = frozenset({"", "-", "none", "unknown", "n/a", "na", "nan", "nil", "null", "(null)", "none assigned"})
+_LONGEST_MISSING = max(map(len, _MISSING))
 #: A pending job array of more elements is refused: each is a run.
 MOST_ELEMENTS = 10_000
 _TOO_MANY = f"over {MOST_ELEMENTS} elements; use sacct's option --array, which writes a line for each"
@@ -31,14 +32,13 @@ _UNITS = {unit: 1024**power for power, unit in enumerate(("", "K", "M", "G", "T"
 
 def given(text: str | None) -> str | None:
     """Return a value, or None where it says that there is none."""
-    if text is None:
+    if not text:
         return None
     text = text.strip()
-    return None if text.lower() in _MISSING else text
+    return None if len(text) <= _LONGEST_MISSING and text.lower() in _MISSING else text
 
 
-@dataclass(frozen=True, slots=True)
-class JobId:
+class JobId(NamedTuple):
     """What a `JobID` or `JobIDRaw` names.
 
     Args:
@@ -156,6 +156,8 @@ def _state(state: str | None) -> str:
 
 def instant(text: str | None) -> str | None:
     """Return an instant as ISO text: with Z if it was seconds since 1970 or had an offset, as it stands if it did not."""
+    if text and len(text) == 19 and text[10] == "T" and text[16] == ":":
+        return text  # as sacct writes it by default
     if (text := given(text)) is None:
         return None
     try:
@@ -170,20 +172,16 @@ def instant(text: str | None) -> str | None:
 
 def seconds(text: str | None) -> float | str | None:
     """Return the seconds of `[days-][hours:]minutes:seconds`."""
-    if (text := given(text)) is None or text == "INVALID":
-        return None
-    if (match := _DURATION.fullmatch(text)) is None:
-        return text
+    if not text or (match := _DURATION.fullmatch(text)) is None:
+        return None if text == "INVALID" else given(text)
     days, hours, minutes, rest = match.groups()
     return int(days or 0) * 86400.0 + int(hours or 0) * 3600 + int(minutes) * 60 + float(rest)
 
 
 def amount(text: str | None, bare: int = 1) -> int | str | None:
     """Return an amount whose unit is a power of 1024; one without a unit counts in `bare`."""
-    if (text := given(text)) is None:
-        return None
-    if (match := _AMOUNT.fullmatch(text)) is None:
-        return text
+    if not text or (match := _AMOUNT.fullmatch(text)) is None:
+        return given(text)
     number, unit = match.groups()
     value = float(number) * (_UNITS[unit.upper()] if unit else bare)
     return round(value) if value < _LARGEST else text
@@ -209,7 +207,7 @@ def requested_memory(text: str | None, nodes: float | None, cpus: float | None) 
 
 def resources(text: str | None) -> dict[str, str]:
     """Return the counts of trackable resources (TRES) by name: `cpu=4,mem=16G,gres/gpu:a100=2`."""
-    if (text := given(text)) is None:
+    if not text:
         return {}
     return {name.strip(): count.strip() for name, _, count in (part.partition("=") for part in text.split(",")) if count}
 

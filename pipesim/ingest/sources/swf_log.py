@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from pipesim.errors import FileError
 from pipesim.ingest.files import LogFile
-from pipesim.ingest.sources.repeats import Keys
+from pipesim.ingest.sources.repeats import Keys, plain_lines
 from pipesim.ingest.sources.unit import Unit, line_units
 
 #: The fields of a line, in order, as the format names them.
@@ -28,13 +29,15 @@ PARTIAL = frozenset({"2", "3", "4"})
 CANCELLED = "5"
 _REMEDY = "a line has 18 numbers (see docs/sources/swf.md); name the format that the file is of with --source"
 _HEADER = re.compile(r"\s*;+\s*([A-Za-z]+)\s*:\s*(.*)", re.DOTALL)
-_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{0,18})?")
+_ONE = r"[+-]?[0-9]{1,18}(?:\.[0-9]{0,18})?"
+_NUMBER = re.compile(_ONE)
+_JOB = re.compile(rf"\s*[0-9]{{1,18}}(?:\s+{_ONE}){{{len(FIELDS) - 1}}}\s*")
+_STATUS, _PARTITION = FIELDS.index("Status"), FIELDS.index("Partition Number")
 #: Some two thousand years: what the calendar holds three of.
 _MOST_SECONDS = 7e10
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A line's values; what is -1 is None."""
 
     number: int
@@ -62,30 +65,34 @@ def read_line(number: int, text: str) -> Job | Unit:
     """Return a line's job, or its unit if it is a comment or cannot be read."""
     if text.lstrip().startswith(";"):
         return Unit(number, text)
-    parts = text.split(maxsplit=len(FIELDS))
-    if len(parts) != len(FIELDS):
-        found = len(parts) if len(parts) < len(FIELDS) else "more"
-        return Unit(number, text, problem=("field_count", f"a line has {len(FIELDS)} fields, not {found}"))
-    for name, part in zip(FIELDS, parts, strict=True):
-        if _NUMBER.fullmatch(part) is None:
-            return Unit(number, text, problem=("not_a_number", f"{name}: {part[:100]!r}"))
-    values = [None if value == -1 else value for value in map(float, parts)]
-    if not parts[0].isdigit():
-        return Unit(number, text, problem=("no_job_number", f"{parts[0]!r} is no number of a job"))
-    for name, value in zip(FIELDS[1:4], values[1:4], strict=True):
+    if _JOB.fullmatch(text) is None:
+        return Unit(number, text, problem=_problem(text))
+    parts = text.split()
+    _, submit, wait, run, held, _, used, asked, _, wanted, *_ = [None if v == -1 else v for v in map(float, parts[:10])]
+    for name, value in zip(FIELDS[1:4], (submit, wait, run), strict=True):
         if value is not None and abs(value) > _MOST_SECONDS:
             return Unit(number, text, problem=("time_too_long", f"{name}: {value:.0f} s"))
-    _, submit, wait, run, held, _, used, asked, _, wanted, *_ = values
-    names = [_name(part, value) for part, value in zip(parts, values, strict=True)]
-    memory = used if wanted is None else wanted
+    status, user, group, executable = map(_name, parts[_STATUS : _STATUS + 4])
     return Job(
-        number, text, parts[0], names[10] or "-1", submit, wait, run, held, asked, memory,
-        user=names[11], group=names[12], executable=names[13], partition=names[15],
+        number, text, parts[0], status or "-1", submit, wait, run, held, asked, used if wanted is None else wanted,
+        user, group, executable, _name(parts[_PARTITION]),
     )  # fmt: skip
 
 
-def _name(part: str, value: float | None) -> str | None:
-    return None if value is None else str(int(value)) if value == int(value) else part
+def _problem(text: str) -> tuple[str, str]:
+    """Return what is wrong with a line that is no job's."""
+    parts = text.split(maxsplit=len(FIELDS))
+    if len(parts) != len(FIELDS):
+        found = len(parts) if len(parts) < len(FIELDS) else "more"
+        return "field_count", f"a line has {len(FIELDS)} fields, not {found}"
+    bad = [(n, p) for n, p in zip(FIELDS, parts, strict=True) if _NUMBER.fullmatch(p) is None]
+    name, part = bad[0] if bad else (FIELDS[0], parts[0])
+    return "not_a_number", f"{name}: {part[:100]!r}"
+
+
+def _name(part: str) -> str | None:
+    """Return a number that stands for a name."""
+    return None if part in ("-1", "-1.0") else part
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +173,7 @@ def read_log(file: LogFile) -> Log:
         raise FileError(f"this is a {file.format} file, not lines of text", where=file.name, remedy=_REMEDY)
     scan = _Scan(file)
     jobs = Keys(scan.numbers())
-    if scan.lines and not scan.jobs:
+    if scan.lines and not scan.any_job:
         raise FileError("no line has 18 numbers", where=file.name, remedy=_REMEDY)
     several: dict[int, Several] = {}
     repeated: set[int] = set()
@@ -199,23 +206,24 @@ class _Scan:
     headers: dict[str, tuple[int, str]] = field(default_factory=dict)
     partitions: set[str] = field(default_factory=set)
     lines: int = 0
-    jobs: int = 0
+    any_job: bool = False
     partial: bool = False
 
     def numbers(self) -> Iterator[str]:
-        """Yield the number of each job, and take in the rest."""
-        for line in read_lines(self.file):
-            if isinstance(line, Job):
-                self.lines += 1
-                self.jobs += 1
-                self.partial = self.partial or line.status in PARTIAL
-                if line.partition is not None and len(self.partitions) < 2:
-                    self.partitions.add(line.partition)
-                yield line.id
-            elif line.problem:
-                self.lines += 1
-            elif (match := _HEADER.fullmatch(line.raw)) and match[1] in HEADERS:
-                self._header(line.number, match[1], match[2].strip())
+        """Yield the number of each line that looks like a job's, and take in the rest."""
+        for number, text in plain_lines(self.file):
+            parts = text.split(None, len(FIELDS))
+            if parts[0].startswith(";"):
+                if (match := _HEADER.fullmatch(text)) and match[1] in HEADERS:
+                    self._header(number, match[1], match[2].strip())
+                continue
+            self.lines += 1
+            if len(parts) == len(FIELDS):
+                self.any_job = self.any_job or isinstance(read_line(number, text), Job)
+                self.partial = self.partial or parts[_STATUS] in PARTIAL
+                if len(self.partitions) < 2 and (partition := _name(parts[_PARTITION])):
+                    self.partitions.add(partition)
+                yield parts[0]
 
     def _header(self, number: int, name: str, value: str) -> None:
         before = self.headers.setdefault(name, (number, value))
