@@ -164,9 +164,11 @@ def _last_written(history: str) -> Written:
     if not isinstance(last, dict):
         return Written()
     flavors, size, at = last.get("flavors"), last.get("model_size_bytes"), last.get("utc_time_created")
-    frameworks = [name for name in flavors if name != _ANY_FRAMEWORK] if isinstance(flavors, dict) else []
+    # JSON can name half of a character, which is no text elsewhere.
+    names = [name.encode(errors="replace").decode() for name in flavors] if isinstance(flavors, dict) else []
+    frameworks = [name for name in names if name != _ANY_FRAMEWORK]
     return Written(
         frameworks[0] if len(frameworks) == 1 else None,
         size if type(size) is int and 0 <= size < 1 << 63 else None,
-        f"{at}Z" if isinstance(at, str) else None,
+        f"{at}Z" if isinstance(at, str) and at.isascii() else None,
     )
