@@ -76,6 +76,8 @@ class _Translation:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        #: Before 1.0, which brought steps, metrics were measured by the second.
+        self.metric_unit = 1 if "step" in store.tables.columns["metrics"] else 1000
 
     def entries(self) -> list[tuple[str, tuple[str, ...], _Translate]]:
         """Return the tables whose rows are entries, their columns that are read, and what a row becomes."""
@@ -168,13 +170,14 @@ class _Translation:
         run_id, name = self._known_run(row, "run_uuid"), needed_text(row, "key")
         if name.startswith(_OF_THE_MACHINE):
             return ()
-        value = None if row["is_nan"] else number(row, "value")
-        return _measured(self.store.of_run(run_id, self.store.runs[run_id]), name, row, "step", "timestamp", value)
+        value, at = None if row["is_nan"] else number(row, "value"), milliseconds(row, "timestamp", self.metric_unit)
+        return _measured(self.store.of_run(run_id, self.store.runs[run_id]), name, whole(row, "step", 0), at, value)
 
     def _logged_model_metric(self, row: Row) -> Sequence[Record]:
         model_id, name = needed_text(row, "model_id"), needed_text(row, "metric_name")
         of = self.store.of_logged_model(model_id, row["experiment_id"])
-        return _measured(of, name, row, "metric_step", "metric_timestamp_ms", number(row, "metric_value"))
+        step, at = whole(row, "metric_step", 0), milliseconds(row, "metric_timestamp_ms")
+        return _measured(of, name, step, at, number(row, "metric_value"))
 
     def _known_run(self, row: Row, column: str) -> str:
         run_id = needed_text(row, column)
@@ -183,13 +186,10 @@ class _Translation:
         return run_id
 
 
-def _measured(
-    models: Sequence[tuple[str, str]], metric: str, row: Row, step: str, timestamp: str, value: Value
-) -> Sequence[Record]:
+def _measured(of: Sequence[tuple[str, str]], metric: str, step: int, at: Value, value: Value) -> Sequence[Record]:
     finite = None if isinstance(value, float) and abs(value) >= _INFINITE else value
-    at, steps = milliseconds(row, timestamp), whole(row, step, 0)
-    told = (metric, "static", steps, at, finite)
-    return [dict(zip(_METRIC, ("model_metrics", *identity, *told), strict=True)) for identity in models]
+    told = (metric, "static", step, at, finite)
+    return [dict(zip(_METRIC, ("model_metrics", *identity, *told), strict=True)) for identity in of]
 
 
 def _dataset(row: Row) -> Sequence[Record]:

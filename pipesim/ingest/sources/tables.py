@@ -22,7 +22,8 @@ from pipesim.ingest.sources.unit import Record, Unit, Value
 Row = Mapping[str, str | int | float | bytes | None]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_MS = 253_402_300_799_999  # the end of the year 9999
+#: The years 1 to 9999, which Python's instants cover.
+_FIRST_MS, _LAST_MS = -62_135_596_800_000, 253_402_300_799_999
 _OFFSET = re.compile(r"[zZ]$|[+-]\d\d:?\d\d$")
 
 
@@ -176,14 +177,20 @@ def number(row: Row, name: str) -> Value:
     return _shown(value) if isinstance(value, bytes) else value
 
 
-def milliseconds(row: Row, name: str) -> Value:
-    """Return the instant that a column gives in milliseconds since 1970; what is no such thing as text, to be refused."""
+def milliseconds(row: Row, name: str, unit: int = 1) -> Value:
+    """Return the instant that a column gives since 1970; what is no such thing as text, to be refused.
+
+    Args:
+        row: The row.
+        name: The column.
+        unit: How many milliseconds it counts by.
+    """
     value = row[name]
     if value is None:
         return None
-    if isinstance(value, bytes | str) or not -_LATEST_MS <= value <= _LATEST_MS or value < -62_135_596_800_000:
-        return f"{_shown(value)} ms"
-    return _EPOCH + timedelta(milliseconds=value)
+    if isinstance(value, bytes | str) or not _FIRST_MS <= value * unit <= _LAST_MS:
+        return f"{_shown(value)} x {unit} ms"
+    return _EPOCH + timedelta(milliseconds=value * unit)
 
 
 def utc_text(row: Row, name: str) -> str | None:
