@@ -40,19 +40,19 @@ _RUN = (
 )  # fmt: skip
 _TASK = (
     "dag_id", "task_id", "map_index", "try_number", "state", "scheduled_dttm", "queued_dttm", "start_date", "end_date",
-    "duration", "pool", "operator", "custom_operator_name", "hostname", "dag_version_id",
+    "pool", "operator", "custom_operator_name", "hostname", "dag_version_id",
 )  # fmt: skip
 _TRY = ("dag_id", "run_id", "task_id", "map_index", "try_number")
 _Translate = Callable[[Row], Sequence[Record]]
 #: Where the log says nothing of a pool's past, it has had its capacity always.
 _ALWAYS = "1970-01-01T00:00:00Z"
 
+_NO_STATE = "no_status"
 #: States of tasks that are not canonical words already. An attempt that gave up its slot to wait has begun and not ended.
 _STATES = {
-    "restarting": "RUNNING", "deferred": "RUNNING", "up_for_reschedule": "RUNNING", "sensing": "RUNNING", "shutdown": "RUNNING",
-    "up_for_retry": "FAILED",
+    _NO_STATE: "PENDING", "restarting": "RUNNING", "deferred": "RUNNING", "up_for_reschedule": "RUNNING",
+    "sensing": "RUNNING", "shutdown": "RUNNING", "up_for_retry": "FAILED",
 }  # fmt: skip
-_NO_STATE = "no_status"
 #: States before an attempt; all instants but that of queueing are of the attempt before.
 _COMING = frozenset({_NO_STATE, "scheduled", "queued"})
 _UNDER_WAY = frozenset({"running", "restarting", "deferred", "up_for_reschedule", "sensing", "shutdown"})
@@ -221,7 +221,6 @@ class _Database:
             "queued_at": _queued_at(row, state, started),
             "started_at": started,
             "ended_at": ended,
-            "duration_s": number(row, "duration") if ended else None,
             "pool": text(row, "pool"),
             "node_id": text(row, "hostname"),
         }
