@@ -1,7 +1,7 @@
 """The `airflow` source: Airflow's metadata database, as a SQLite database.
 
 The shape is that of the tables in `airflow.models`, from Airflow 1.10 to 3.2: columns are looked up by what is there. No
-release of Airflow can be installed beside Dagster, so this was run on tables made by hand in the published shapes of 1.10, 2.2,
+release of Airflow can be installed beside Dagster, so this was run on tables made by hand in the published shapes of 1.10,
 2.10 and 3.0; not on a database that Airflow itself wrote, nor on PostgreSQL or MySQL, which are no files.
 
 Instants are UTC, as Airflow writes them. docs/sources/airflow.md says what becomes of what, and why.

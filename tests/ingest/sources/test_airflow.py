@@ -6,14 +6,16 @@ Airflow cannot be installed beside Dagster, so the databases are made from its p
 from __future__ import annotations
 
 import json
+import runpy
 import sqlite3
 import tempfile
 import zlib
 from collections.abc import Sequence
 from contextlib import closing
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import polars as pl
 import pytest
@@ -27,6 +29,7 @@ from pipesim.ingest.sources import Head
 from pipesim.lake import Lake
 
 SHAPES = Path(__file__).parents[1] / "fixtures" / "airflow"
+SCRIPT = Path(__file__).parents[3] / "docs" / "examples" / "airflow_to_sqlite.py"
 ATTEMPT = ("run_id", "task_id", "attempt", "status", "raw_status", "queued_at", "started_at", "ended_at", "duration_s")
 FAN, ML = "fan/scheduled__1", "ml/manual__1"
 
@@ -372,6 +375,31 @@ def test_the_order_in_which_rows_were_written_does_not_matter(lake: Lake, tmp_pa
     for table in ("pipeline_runs", "task_runs", "task_edges"):
         columns = [c for c in pl.read_parquet(lake.lake / "observed" / table).columns if not c.startswith(("source", "ingest"))]
         assert _rows(lake, table, *columns) == _rows(other, table, *columns)
+
+
+@pytest.mark.parametrize("shape", ["1_10", "2_10", "3_0"])
+def test_the_script_copies_what_is_read(lake: Lake, tmp_path: Path, shape: str) -> None:
+    original, copy = _make(tmp_path / "original.db", shape), tmp_path / "copy.db"
+    runpy.run_path(str(SCRIPT))["main"](f"sqlite:///{original}", str(copy))
+    other = Lake(tmp_path / "other")
+    _load(lake, original)
+    _load(other, copy)
+    for table in ("pipeline_runs", "task_runs", "task_edges", "pools"):
+        assert (lake.lake / "observed" / table).exists() == (other.lake / "observed" / table).exists()
+        if (lake.lake / "observed" / table).exists():
+            columns = [
+                c for c in pl.read_parquet(lake.lake / "observed" / table).columns if c not in ("source_file", "ingest_id")
+            ]
+            assert _rows(lake, table, *columns) == _rows(other, table, *columns)
+
+
+def test_the_script_writes_what_another_database_gives_as_airflow_does() -> None:
+    written = runpy.run_path(str(SCRIPT))["written"]
+    at = datetime(2026, 3, 2, 10, tzinfo=timezone(timedelta(hours=1)))
+    given = [at, at.replace(tzinfo=None), {"a": [1]}, UUID(int=10), None, True, memoryview(b"x"), 1.5]
+    assert [written(value) for value in given] == [
+        "2026-03-02 09:00:00.000000", "2026-03-02 10:00:00.000000", '{"a": [1]}', f"{10:032x}", None, True, b"x", 1.5,
+    ]  # fmt: skip
 
 
 def test_a_database_is_recognised_and_others_are_not(tmp_path: Path) -> None:
