@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Literal
 
 import numpy as np
@@ -14,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipesim.errors import FileError
+from pipesim.ingest.databases import MAGIC, copy_database
 from pipesim.lake import file_hash
 
 UInt8 = npt.NDArray[np.uint8]
@@ -35,7 +39,7 @@ class LogFile:
     """One readable file of a log.
 
     Args:
-        path: Where it lies.
+        path: Where it lies; a database's copy (see `pipesim.ingest.databases`), which is removed with this object.
         name: How it was named by the user; kept as `source_file`.
         format: How its rows are written, whatever it is compressed with.
         size: Its bytes.
@@ -167,13 +171,35 @@ def _examine(path: Path, hashing: ThreadPoolExecutor) -> LogFile:
     except OSError as error:
         raise FileError(f"the file cannot be read ({error.strerror or error})", where=str(path), remedy="check it") from error
     form = _recognise(path, head)
+    if form == "sqlite":
+        return _examine_database(path, hashing)
     return LogFile(path, str(path), form, stat.st_size, stat.st_mtime_ns, hashing.submit(file_hash, path))
+
+
+def _examine_database(path: Path, hashing: ThreadPoolExecutor) -> LogFile:
+    folder = Path(mkdtemp(prefix="pipesim-"))
+    try:
+        copy = copy_database(path, folder)
+        stat = copy.stat()
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise FileError(
+            f"the database cannot be copied ({error.strerror or error})",
+            where=str(path),
+            remedy="check that it may be read, and that the folder TMPDIR has room for a copy",
+        ) from error
+    except FileError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    file = LogFile(copy, str(path), "sqlite", stat.st_size, stat.st_mtime_ns, hashing.submit(file_hash, copy))
+    weakref.finalize(file, shutil.rmtree, folder, ignore_errors=True)
+    return file
 
 
 def _recognise(path: Path, head: bytes) -> Format:
     if head[:4] == b"PAR1":
         return "parquet"
-    if head[:16] == b"SQLite format 3\0":
+    if head[:16] == MAGIC:
         return "sqlite"
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise FileError("the file is UTF-16", where=str(path), remedy="convert it to UTF-8, e.g. iconv -f UTF-16 -t UTF-8")

@@ -187,9 +187,13 @@ def _refusal(con: duckdb.DuckDBPyConnection, number: int, account: FileAccount) 
 
 
 def _covers(files: list[LogFile], account: FileAccount) -> bool:
-    """Whether all lines of an earlier file have been read again now: the same bytes, or the beginning of a file that grew."""
+    """Whether all lines of an earlier file have been read again now.
+
+    That is so for the same bytes, for the beginning of a file that grew, and for a database, whose rows stay where they are.
+    """
     return any(
         f.digest == account.digest
+        or (f.name == account.file and f.format == "sqlite")
         or (f.name == account.file and 0 < account.bytes < f.size and file_hash(f.path, account.bytes) == account.digest)
         for f in files
     )
