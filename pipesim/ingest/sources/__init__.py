@@ -15,10 +15,11 @@ from pipesim.ingest.sources.job_table import JobTable
 from pipesim.ingest.sources.native import Native
 from pipesim.ingest.sources.translated import Translated
 from pipesim.ingest.sources.unit import Record, Unit, line_units
+from pipesim.ingest.sources.wfformat import WfFormat
 
 _PROFILES = Path(__file__).parents[1] / "profiles"
 #: Formats of their own; the shipped mappings are sources beside them.
-_FORMATS: Mapping[str, type[Native | Translated]] = {"native": Native}
+_FORMATS: Mapping[str, type[Native | Translated]] = {"native": Native, "wfformat": WfFormat}
 #: Where other packages announce their sources: a name, and a subclass of `Source` that takes the time zone.
 ENTRY_POINTS = "pipesim.sources"
 
