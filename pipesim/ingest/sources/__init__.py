@@ -9,6 +9,7 @@ from pathlib import Path
 from pipesim.errors import RequestError
 from pipesim.ingest.files import LogFile
 from pipesim.ingest.mapping import load_mapping
+from pipesim.ingest.sources.argo import Argo
 from pipesim.ingest.sources.base import Field, Projection, Source
 from pipesim.ingest.sources.head import Head, Recognised
 from pipesim.ingest.sources.job_table import JobTable
@@ -19,7 +20,7 @@ from pipesim.ingest.sources.wfformat import WfFormat
 
 _PROFILES = Path(__file__).parents[1] / "profiles"
 #: Formats of their own; the shipped mappings are sources beside them.
-_FORMATS: Mapping[str, type[Native | Translated]] = {"native": Native, "wfformat": WfFormat}
+_FORMATS: Mapping[str, type[Native | Translated]] = {"native": Native, "wfformat": WfFormat, "argo": Argo}
 #: Where other packages announce their sources: a name, and a subclass of `Source` that takes the time zone.
 ENTRY_POINTS = "pipesim.sources"
 
