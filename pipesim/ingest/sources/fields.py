@@ -21,6 +21,7 @@ _WORDS = {
     type(None): "null",
 }
 _NOTHING: Entry = {}
+_WRITER = json.JSONEncoder(ensure_ascii=False, check_circular=False)
 
 
 class UnfitError(ValueError):
@@ -102,7 +103,7 @@ def as_mapping(value: object, key: str) -> Entry:
 
 def written(entry: object) -> str:
     """Return an entry as JSON in one line, cut where the quarantine would cut it."""
-    return json.dumps(entry, ensure_ascii=False)[:RAW_CHARACTERS]
+    return _WRITER.encode(entry)[:RAW_CHARACTERS]
 
 
 def unfit_unit(number: int, entry: object, error: UnfitError) -> Unit:

@@ -70,7 +70,8 @@ class Templates:
         Raises:
             UnfitError: If its template asks for what is no quantity.
         """
-        key = (text(node, "templateScope"), text(node, "templateName"), str(node.get("templateRef")))
+        reference = node.get("templateRef")
+        key = (text(node, "templateScope"), text(node, "templateName"), reference and str(reference))
         if (known := self._fixed.get(key)) is not None:
             return known
         template = self._find(node)

@@ -136,7 +136,8 @@ def dependencies(nodes: Mapping[str, Node], found: Mapping[str, Place], exit_nam
     handlers = [node_id for node_id, node in nodes.items() if node.name == exit_name]
     if handlers:
         handling = _reached(nodes, handlers)
-        last = {found[i].task_id: None for i in found if i not in handling and not heads[i]}
+        followed = {found[i].task_id for i in found if heads[i]}
+        last = {place.task_id: None for i, place in found.items() if i not in handling and place.task_id not in followed}
         first = [i for h in handlers for i in ([h] if h in found else heads[h])]
         if len(last) * len(first) > MAX_EDGES:
             raise TooManyEdgesError

@@ -37,6 +37,11 @@ def run_record(workflow: Entry, run_id: str) -> Record:
     metadata, spec, status = mapping(workflow, "metadata"), mapping(workflow, "spec"), mapping(workflow, "status")
     labels = mapping(metadata, "labels")
     scheduled = text(labels, f"{_ARGO}/cron-workflow") or text(labels, f"{_SCHEDULED}/scheduledWorkflowName")
+    instants = {
+        "submitted_at": text(metadata, "creationTimestamp"),
+        "started_at": text(status, "startedAt"),
+        "ended_at": text(status, "finishedAt"),
+    }
     record: dict[str, Value] = {
         "table": "pipeline_runs",
         "run_id": run_id,
@@ -50,9 +55,8 @@ def run_record(workflow: Entry, run_id: str) -> Record:
         "priority": number(spec, "priority"),
         # A workflow that the controller has not seen yet has no phase.
         "status": text(status, "phase") or "PENDING",
-        "submitted_at": text(metadata, "creationTimestamp"),
-        "started_at": text(status, "startedAt"),
-        "ended_at": text(status, "finishedAt"),
+        **instants,
+        "time_basis": "utc" if all(instant.endswith("Z") for instant in instants.values() if instant) else None,
     }
     return record
 

@@ -103,12 +103,12 @@ class _Run:
             if node_id in self._problems:
                 raise self._problems[node_id]
             node, known = self._graph[node_id], as_mapping(entry, "nodes{}")
-            unused = known.keys() - _KNOWN
-            if any(child not in self._entries for child in node.children):
-                unused |= {"children (of nodes that are not in the document)"}
+            unused = [] if known.keys() <= _KNOWN else sorted(known.keys() - _KNOWN)
+            if not all(map(self._entries.__contains__, node.children)):
+                unused.append("children (of nodes that are not in the document)")
             place = self._places.get(node_id)
             records = [] if place is None else self._records(known, node, place)
-            return Unit(number, written(entry), records, unused=sorted(unused))
+            return Unit(number, written(entry), records, unused=unused)
         except UnfitError as error:
             return unfit_unit(number, entry, error)
 
@@ -116,7 +116,8 @@ class _Run:
         common: dict[str, Value] = {"run_id": self.run_id, "task_id": place.task_id}
         boundary = self._entries.get(node.boundary or "")
         around: Entry = boundary if isinstance(boundary, dict) else {}
-        kind, name = text(entry, "templateName"), _display_name(entry, node, place)
+        kind = text(entry, "templateName") or text(mapping(entry, "templateRef"), "template")
+        name = _display_name(entry, node, place)
         decided: dict[str, str] = {}
         if kind and kind.endswith(_KUBEFLOW_TEMPLATE):
             kind = name = text(around, "displayName") or name
