@@ -19,6 +19,8 @@ _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?[0-9]{1,4300}")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+# YAML 1.1, section 5.1: all other characters must be escaped.
+_NOT_ALLOWED = re.compile("[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _TAGS = frozenset({None, "!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 
 
@@ -80,9 +82,11 @@ def _events(text: str) -> Iterator[yaml.Event]:
         place = _place(error.problem_mark or error.context_mark)
         raise BrokenDocumentError(error.problem or "it is no YAML", *place) from error
     except yaml.reader.ReaderError as error:
-        before = text[: error.position]
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        raise BrokenDocumentError(f"a character that YAML does not allow ({error.reason})", line, column) from error
+        # The reader in C counts bytes, the one in Python characters.
+        bad = _NOT_ALLOWED.search(text)
+        at = bad.start() if bad else len(text)
+        place = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+        raise BrokenDocumentError(f"YAML does not allow a character ({error.reason})", *place) from error
 
 
 def _scalar(event: yaml.ScalarEvent) -> object:
