@@ -241,6 +241,7 @@ class _Instance:
 def _executed(done: Entry) -> dict[str, Value]:
     """Return what the execution of a task says of it."""
     started, seconds = _instant(done), _first(done, "runtimeInSeconds", "runtime")
+    ended = _later(started, seconds)
     machine = text(done, "machine")
     machines = texts(done, "machines") if machine is None else [machine]
     program = text(mapping(done, "command"), "program")
@@ -249,8 +250,8 @@ def _executed(done: Entry) -> dict[str, Value]:
         "task_type": program,
         "raw_type": program,
         "started_at": started,
-        "ended_at": _later(started, seconds),
-        "duration_s": seconds,
+        "ended_at": ended,
+        "duration_s": seconds if ended is None else None,  # else it follows from the two
         # Which of several machines did the work, or how much of it, is not said.
         "pool": machines[0] if len(machines) == 1 else None,
         "node_id": machines[0] if len(machines) == 1 else None,

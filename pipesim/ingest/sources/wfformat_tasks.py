@@ -16,7 +16,7 @@ class Task:
     Args:
         raw: What the document says of it.
         task_id: Its id; in 1.4, where ids are optional, else its name.
-        edges: Who waits for whom (task, parent), as far as its own entry and those of its parents say that it waits.
+        edges: Who waits for whom (task, parent), it being one of both, as its own entry or that of the other one says.
         reads: Each input file and its size.
         writes: Each output file and its size.
         execution: How it was executed, if the document says that it was.
@@ -25,7 +25,7 @@ class Task:
 
     raw: object
     task_id: str | None = None
-    edges: list[tuple[str, str]] = field(default_factory=list)
+    edges: dict[tuple[str, str], None] = field(default_factory=dict)
     reads: list[tuple[str, Value]] = field(default_factory=list)
     writes: list[tuple[str, Value]] = field(default_factory=list)
     execution: Entry | None = None
@@ -36,9 +36,9 @@ def tasks_and_orphans(
     specified: Sequence[object], executed: Sequence[object], files: Sequence[object]
 ) -> tuple[list[Task], list[object]]:
     """Return the tasks of a 1.5 instance, and the executions that are of no task."""
-    sizes = {
-        entry["id"]: entry.get("sizeInBytes") for entry in files if isinstance(entry, dict) and isinstance(entry.get("id"), str)
-    }
+    # Of two entries of one name, the first one counts: the second one is refused.
+    entries = [entry for entry in reversed(files) if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
+    sizes = {entry["id"]: entry.get("sizeInBytes") for entry in entries}
     executions: dict[str, list[Entry]] = {}
     orphans: list[object] = []
     for entry in executed:
@@ -141,12 +141,12 @@ def _connect(tasks: Sequence[Task]) -> None:
         except UnfitError as error:
             task.problem = error
             continue
-        task.edges += [(task_id, parent) for parent in parents]
-        for child in children:
-            # A child that is no task refuses the run, as a parent that is none does: the edge stands with the parent then.
-            known.get(child, task).edges.append((child, task_id))
-    for task in known.values():
-        task.edges = list(dict.fromkeys(task.edges))
+        edges = [(task_id, parent) for parent in parents] + [(child, task_id) for child in children]
+        for edge in edges:
+            # With both its ends, so that one that is refused leaves the other with an edge to nowhere, which refuses the run.
+            for end in edge:
+                if end in known:
+                    known[end].edges[edge] = None
 
 
 def _resolve(said: str, known: Mapping[str, Task], named: Mapping[str, list[str]]) -> str:

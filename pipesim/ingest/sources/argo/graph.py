@@ -113,8 +113,8 @@ def _homes(nodes: Mapping[str, Node]) -> dict[str, _Home]:
     return homes
 
 
-def dependencies(nodes: Mapping[str, Node], found: Mapping[str, Place], exit_name: str) -> dict[str, list[str]]:
-    """Return the ids of each task's parents.
+def dependencies(nodes: Mapping[str, Node], found: Mapping[str, Place], exit_name: str) -> dict[str, dict[str, None]]:
+    """Return the ids of each task's parents, in the order of the nodes.
 
     The workflow's exit handler follows all that nothing else follows, though no `children` lead to it.
 
@@ -143,7 +143,7 @@ def dependencies(nodes: Mapping[str, Node], found: Mapping[str, Place], exit_nam
             raise TooManyEdgesError
         for task in first:
             parents.setdefault(found[task].task_id, {}).update(last)
-    return {task_id: list(named) for task_id, named in parents.items()}
+    return parents
 
 
 def _heads(nodes: Mapping[str, Node], found: Mapping[str, Place]) -> dict[str, dict[str, None]]:

@@ -85,9 +85,15 @@ class _Run:
             )
         name = text(mapping(workflow, "metadata"), "name")
         try:
-            self._parents = dependencies(self._graph, self._places, f"{name}.onExit")
+            parents = dependencies(self._graph, self._places, f"{name}.onExit")
         except TooManyEdgesError as error:
             raise UnfitError("too_many_edges", f"its tasks have over {MAX_EDGES} dependencies") from error
+        # With both its ends, so that one that is refused leaves the other with an edge to nowhere, which refuses the run.
+        self._edges: dict[str, dict[tuple[str, str], None]] = {}
+        for child, named in parents.items():
+            for parent in named:
+                for end in (child, parent):
+                    self._edges.setdefault(end, {})[child, parent] = None
 
     def _node(self, node_id: str, entry: Entry) -> Node:
         kind = text(entry, "type") or ""
@@ -140,7 +146,8 @@ class _Run:
         if phase not in ("Skipped", "Omitted"):
             attempt |= self._templates.demand(entry)._asdict()
         edges: list[Record] = [
-            {"table": "task_edges", **common, "parent_task_id": parent} for parent in self._parents.get(place.task_id, ())
+            {"table": "task_edges", "run_id": self.run_id, "task_id": child, "parent_task_id": parent}
+            for child, parent in self._edges.get(place.task_id, ())
         ]
         return [attempt, *edges, *moved_records(entry, {**common, "attempt": place.attempt})]
 
