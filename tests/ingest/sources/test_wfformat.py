@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import gzip
 import json
 from collections.abc import Callable
@@ -304,28 +303,26 @@ def test_whatever_stands_in_a_field_every_entry_is_a_unit(
     assert all((unit.problem is None) == bool(unit.records) for unit in units)
 
 
+def _said(path: Path) -> list[str]:
+    """Return what the entries of an instance say, whichever they are, without the run's id, which is of the file's content."""
+    (file,) = find_files([path])
+    records = [record for unit in find_source("wfformat").units(file) or () for record in unit.records]
+    return sorted(str(sorted((k, str(v)) for k, v in record.items() if k not in ("run_id", "version"))) for record in records)
+
+
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_order_of_entries_changes_no_row(tmp_path_factory: pytest.TempPathFactory, random: Any) -> None:
-    folder = tmp_path_factory.mktemp("order")
-    frames = []
     document = json.loads(CURRENT.read_text())
     document["workflow"]["specification"]["files"].pop()  # of two entries with one name, the first one counts
-    shuffled = copy.deepcopy(document)
+    folder = tmp_path_factory.mktemp("order")
+    (folder / "a.json").write_text(json.dumps(document))
     for part in ("specification", "execution"):
-        for entries in shuffled["workflow"][part].values():
+        for entries in document["workflow"][part].values():
             if isinstance(entries, list):
                 random.shuffle(entries)
-    for name, said in (("a", document), ("b", shuffled)):
-        path = folder / f"{name}.json"
-        path.write_text(json.dumps(said))
-        lake = Lake(folder / name)
-        _ingest(lake, path)
-        frames.append({
-            table: sorted(repr({k: v for k, v in row.items() if k != "source_line"}) for row in _rows(lake, table))
-            for table in ("pipeline_runs", "task_runs", "task_edges", "data_assets", "task_io", "pools")
-        })  # fmt: skip
-    assert frames[0] == frames[1]
+    (folder / "b.json").write_text(json.dumps(document))
+    assert _said(folder / "a.json") == _said(folder / "b.json")
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the instances of WfCommons do not lie beside this checkout")
