@@ -47,9 +47,11 @@ def text(entry: Entry, key: str) -> str | None:
 
 
 def number(entry: Entry, key: str) -> int | float | str | None:
-    """Return a field that is a number, or the text of one, which is read where all other numbers are."""
+    """Return a field that is a number, or the text of one, which is read where all other numbers are; NaN is none."""
     found = entry.get(key)
-    if found is None or (isinstance(found, (int, float, str)) and not isinstance(found, bool)):
+    if found is None or found != found:
+        return None
+    if isinstance(found, (int, float, str)) and not isinstance(found, bool):
         return found
     raise _wrong(key, found, "a number")
 

@@ -50,6 +50,8 @@ _KNOWN_TASK = frozenset({
 })  # fmt: skip
 #: What the library of WfCommons writes for a file whose name it did not find in a log.
 _NAMELESS = frozenset({"None", ""})
+#: No execution takes a thousand years.
+_LONGEST = 1000 * 366 * 86_400
 _KNOWN_FILE = frozenset({"id", "sizeInBytes"})
 _KNOWN_MACHINE = frozenset({"nodeName", "system", "architecture", "release", "memoryInBytes", "memory", "cpu"})
 
@@ -125,6 +127,12 @@ def _first(entry: Entry, *keys: str) -> Value:
     return next((found for key in keys if (found := number(entry, key)) is not None), None)
 
 
+def _bytes(entry: Entry, key: str) -> Value:
+    """Return a number of bytes, whole, as it may have been calculated from another unit."""
+    found = number(entry, key)
+    return round(found) if isinstance(found, float) and abs(found) < 1 << 53 else found
+
+
 class _Instance:
     """One instance, whichever version it is of."""
 
@@ -169,7 +177,7 @@ class _Instance:
     def _run(self) -> list[Record]:
         submitted = _instant(self._execution)
         makespan = _first(self._execution, "makespanInSeconds", "makespan")
-        if isinstance(makespan, str) or (isinstance(makespan, (int, float)) and makespan < 0):
+        if isinstance(makespan, str) or (isinstance(makespan, (int, float)) and not 0 <= makespan < _LONGEST):
             raise UnfitError("makespan_not_a_duration", f"the makespan is {makespan!r}")
         executions = [{} if task.execution is None or task.problem else task.execution for task in self._tasks]
         executed = all(entry.get("runtimeInSeconds", entry.get("runtime")) is not None for entry in executions)
@@ -233,7 +241,7 @@ class _Instance:
             "kind": "cpu",
             "node_count": 1,
             "cpu_cores": _first(mapping(machine, "cpu"), "coreCount", "count"),
-            "memory_bytes": number(machine, "memoryInBytes"),
+            "memory_bytes": _bytes(machine, "memoryInBytes"),
         }
         return [record]
 
@@ -256,9 +264,9 @@ def _executed(done: Entry) -> dict[str, Value]:
         "pool": machines[0] if len(machines) == 1 else None,
         "node_id": machines[0] if len(machines) == 1 else None,
         "cpu_cores": _first(done, "coreCount", "cores"),
-        "memory_bytes": number(done, "memoryInBytes"),
-        "read_bytes": number(done, "readBytes"),
-        "written_bytes": number(done, "writtenBytes"),
+        "memory_bytes": _bytes(done, "memoryInBytes"),
+        "read_bytes": _bytes(done, "readBytes"),
+        "written_bytes": _bytes(done, "writtenBytes"),
     }
 
 

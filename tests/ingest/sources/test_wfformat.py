@@ -171,6 +171,11 @@ def test_the_run_is_the_same_however_its_file_is_laid_out(lake: Lake, tmp_path: 
     [
         (lambda w: w["execution"].update(makespanInSeconds=-1), [(1, "makespan_not_a_duration")]),
         (lambda w: w["execution"].update(makespanInSeconds="long"), [(1, "makespan_not_a_duration")]),
+        (lambda w: w["execution"].update(makespanInSeconds=10**400), [(1, "makespan_not_a_duration")]),
+        (lambda w: w["execution"].update(makespanInSeconds=float("nan")), []),
+        (lambda w: w["execution"]["tasks"][3].update(memoryInBytes=87824.00000000001), []),
+        (lambda w: w["execution"]["tasks"][3].update(memoryInBytes=float("inf")), None),
+        (lambda w: w["execution"]["tasks"][3].update(runtimeInSeconds=10**400), None),
         (lambda w: w["execution"].update(executedAt="yesterday"),
          [(1, "submitted_at_not_an_instant"), (14, "valid_from_not_an_instant"), (15, "valid_from_not_an_instant")]),
         (lambda w: w["execution"].pop("executedAt"), [(14, "no_valid_from"), (15, "no_valid_from")]),
