@@ -2,7 +2,7 @@
 
 The shape is that of `Workflow` in argoproj.io/v1alpha1 (github.com/argoproj/argo-workflows: pkg/apis/workflow/v1alpha1, with
 docs/fields.md as the reference), with the labels and templates of Kubeflow Pipelines 1 and 2 (github.com/kubeflow/pipelines:
-backend/src/common/util/consts.go, backend/src/v2/compiler/argocompiler). Run on two statuses that controllers of 2.8 and 3.3
+backend/src/common/util/consts.go, backend/src/v2/compiler/argocompiler). Run on two statuses that controllers of 2020 and 2022
 wrote, from the tests of Argo itself; not run on a platform's export, nor on one of Kubeflow.
 """
 
