@@ -10,6 +10,7 @@ from pipesim.errors import RequestError
 from pipesim.ingest.files import LogFile
 from pipesim.ingest.mapping import load_mapping
 from pipesim.ingest.sources.airflow import Airflow
+from pipesim.ingest.sources.argo import Argo
 from pipesim.ingest.sources.base import Field, Projection, Source
 from pipesim.ingest.sources.head import Head, Recognised
 from pipesim.ingest.sources.job_table import JobTable
@@ -19,6 +20,7 @@ from pipesim.ingest.sources.slurm import Slurm
 from pipesim.ingest.sources.swf import Swf
 from pipesim.ingest.sources.translated import Translated
 from pipesim.ingest.sources.unit import Record, Unit, line_units
+from pipesim.ingest.sources.wfformat import WfFormat
 
 _PROFILES = Path(__file__).parents[1] / "profiles"
 #: Formats of their own; the shipped mappings are sources beside them.
@@ -28,6 +30,8 @@ _FORMATS: Mapping[str, type[Native | Translated]] = {
     "airflow": Airflow,
     "slurm": Slurm,
     "swf": Swf,
+    "wfformat": WfFormat,
+    "argo": Argo,
 }
 #: Where other packages announce their sources: a name, and a subclass of `Source` that takes the time zone.
 ENTRY_POINTS = "pipesim.sources"
