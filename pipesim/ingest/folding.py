@@ -131,7 +131,7 @@ def _fold_repeated(con: duckdb.DuckDBPyConnection, table: Table, *, summed: bool
     known = ", ".join(f"existing.{quote_name(c)} AS {quote_name('known ' + c)}" for c in columns if c not in table.key)
     # A terminal row stays as it was when only the log's end moved on.
     compared = [c for c in columns if c not in table.key and c != "observed_until"]
-    same = " AND ".join(f"{quote_name(c)} IS NOT DISTINCT FROM {quote_name('known ' + c)}" for c in compared) or "true"
+    same = " AND ".join(f"{_whole(c)} IS NOT DISTINCT FROM {_whole(c, 'known ')}" for c in compared) or "true"
     if "observed_until" in columns:
         same += f' AND (observed_until IS NOT DISTINCT FROM "known observed_until" OR status IN ({_TERMINAL}))'
     comma = ", " if values else ""
@@ -146,6 +146,13 @@ def _fold_repeated(con: duckdb.DuckDBPyConnection, table: Table, *, summed: bool
         f"INSERT INTO repeated_{name} SELECT file_no, line FROM events SEMI JOIN (SELECT {key} FROM folded WHERE NOT changed) "
         f"USING ({key}) WHERE file_no >= 0 AND (file_no, line) NOT IN (SELECT (file_no, line) FROM repeated_{name})"
     )
+
+
+def _whole(name: str, of: str = "") -> str:
+    """Return SQL for a column's value once `_completed` has derived what is missing, as far as other columns are the same."""
+    derived = {"duration_s": _DURATION, "is_censored": _CENSORED}.get(name)
+    column = quote_name(of + name)
+    return f"coalesce({column}, {derived})" if derived else column
 
 
 def _folded(column: Column, *, summed: bool) -> str:

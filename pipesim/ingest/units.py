@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -16,6 +17,7 @@ from pipesim.ingest.records import Records, column_select
 from pipesim.ingest.sources.unit import Record, Unit, Value
 
 _BATCH = 20_000
+_MOST_RECORDS = 100_000
 
 
 def unit_records(con: duckdb.DuckDBPyConnection, units: Iterator[Unit], fields: Sequence[str]) -> Iterator[Records]:
@@ -28,7 +30,7 @@ def unit_records(con: duckdb.DuckDBPyConnection, units: Iterator[Unit], fields: 
         units: The units of one file, in order.
         fields: The fields that a record may have.
     """
-    while batch := list(islice(units, _BATCH)):
+    while batch := [_readable(unit) for unit in _some(units)]:
         found = [(unit.number, record) for unit in batch if unit.problem is None for record in unit.records]
         bad = [(u.stage, BadLine(u.number, u.problem[0], u.raw[:RAW_CHARACTERS], u.problem[1])) for u in batch if u.problem]
         con.register("unit_records", _table(found, fields))
@@ -39,10 +41,41 @@ def unit_records(con: duckdb.DuckDBPyConnection, units: Iterator[Unit], fields: 
         con.unregister("unit_records")
 
 
+def _some(units: Iterator[Unit]) -> Iterator[Unit]:
+    """Take units until there are enough, or until they hold enough records: those of a node with many edges are many."""
+    records = 0
+    for unit in islice(units, _BATCH):
+        yield unit
+        records += len(unit.records)
+        if records >= _MOST_RECORDS:
+            return
+
+
+def _readable(unit: Unit) -> Unit:
+    """Return the unit, or, if it holds half a character (a lone surrogate), which is no text, one that says so."""
+    if all(
+        value.isascii() or _is_text(value) for record in unit.records for value in record.values() if isinstance(value, str)
+    ):
+        return unit if _is_text(unit.raw) else replace(unit, raw=_shown(unit.raw))
+    return Unit(unit.number, _shown(unit.raw), problem=("not_text", "it holds half a character"), unused=unit.unused)
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
+
+
 def raw_units(units: Iterator[Unit], wanted: Sequence[int]) -> list[str]:
     """Return how the wanted units (numbers, ascending) stand in the file."""
     asked = frozenset(wanted)
-    return [unit.raw[:RAW_CHARACTERS] for unit in units if unit.number in asked]
+    return [_shown(unit.raw[:RAW_CHARACTERS]) for unit in units if unit.number in asked]
 
 
 def _table(found: Sequence[tuple[int, Record]], fields: Sequence[str]) -> pa.Table:

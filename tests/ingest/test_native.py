@@ -162,6 +162,17 @@ def test_a_run_whose_dependencies_cannot_be_right_is_refused_as_a_whole_and_read
     assert sorted(trace.task_edges["run_id"].to_list()) == ["fine", "lost", "lost"]
 
 
+def test_a_task_that_tells_its_duration_beside_its_start_and_end_is_known_when_it_comes_again(
+    lake: Lake, tmp_path: Path
+) -> None:
+    task = {**TASK, "status": "ok", "started_at": "2026-01-01T00:00:00Z", "ended_at": "2026-01-01T00:01:00Z", "duration_s": 60}
+    first = _ingest(lake, _write(tmp_path / "a.jsonl", task))
+    again = _ingest(lake, _write(tmp_path / "b.jsonl", task, "\n"))
+    assert (_counts(first), _counts(again)) == ((1, 0, 0, 0), (0, 1, 0, 2))
+    without = {name: value for name, value in task.items() if name != "duration_s"}
+    assert _counts(_ingest(lake, _write(tmp_path / "c.jsonl", without)))[:2] == (0, 1)
+
+
 def test_the_same_content_again_changes_nothing_and_a_grown_file_adds_what_is_new(lake: Lake, tmp_path: Path) -> None:
     lines = [{**TASK, "task_id": f"t{i}", "status": "RUNNING", "started_at": f"2026-01-01T0{i}:00:00Z"} for i in range(3)]
     log = _write(tmp_path / "log.jsonl", *lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -69,3 +70,42 @@ def test_every_entry_is_accounted_for_and_one_bad_record_refuses_its_entry(lake:
 def test_the_zone_is_part_of_what_a_file_was_read_with(zone: str | None) -> None:
     assert Minutes(zone).fingerprint() == "minutes UTC"
     assert Minutes("Asia/Tokyo").fingerprint() == "minutes Asia/Tokyo"
+
+
+class Pairs(Translated):
+    """Lines of JSON: the name of a run and those of its tasks, each of which follows all before it."""
+
+    name = "pairs"
+    description = "a format made for this test"
+
+    def units(self, file: LogFile) -> Iterator[Unit]:
+        return line_units(file, self._unit)
+
+    def _unit(self, number: int, text: str) -> Unit:
+        run, *names = json.loads(text)
+        whole = {"table": "pipeline_runs", "run_id": run, "pipeline_name": "p", "status": "running", "submitted_at": START}
+        tasks = [{"table": "task_runs", "run_id": run, "task_id": n, "task_name": "t", "status": "running"} for n in names]
+        edges = [
+            {"table": "task_edges", "run_id": run, "task_id": child, "parent_task_id": parent}
+            for k, child in enumerate(names)
+            for parent in names[:k]
+        ]
+        return Unit(number, text, [whole, *tasks, *edges])
+
+
+def test_half_a_character_refuses_its_entry_and_no_other(lake: Lake, tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    log.write_text('["a", "\\ud83d"]\n["b", "\\ud83d\\ude00"]\n')
+    counts = ingest(lake, [log], Pairs()).as_dict()
+    assert (counts["valid"], counts["quarantined"]) == (1, 1)
+    assert lake.load_observed().task_runs["task_id"].to_list() == ["\U0001f600"]
+    assert pl.read_parquet(lake.lake / "quarantine")["rule"].to_list() == ["not_text"]
+
+
+def test_entries_of_many_records_are_taken_a_few_at_a_time(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipesim.ingest.units._MOST_RECORDS", 10)
+    log = tmp_path / "log.txt"
+    log.write_text("".join(json.dumps([f"r{i}", *"abcde"]) + "\n" for i in range(9)))
+    counts = ingest(lake, [log], Pairs()).as_dict()
+    assert (counts["lines"], counts["valid"]) == (9, 9)
+    assert counts["rows"] == {"pipeline_runs": 9, "task_runs": 45, "task_edges": 90}
