@@ -13,6 +13,7 @@ from pipesim.ingest.sources.base import Field, Projection, Source
 from pipesim.ingest.sources.head import Head, Recognised
 from pipesim.ingest.sources.job_table import JobTable
 from pipesim.ingest.sources.native import Native
+from pipesim.ingest.sources.openlineage import OpenLineage
 from pipesim.ingest.sources.slurm import Slurm
 from pipesim.ingest.sources.swf import Swf
 from pipesim.ingest.sources.translated import Translated
@@ -20,7 +21,12 @@ from pipesim.ingest.sources.unit import Record, Unit, line_units
 
 _PROFILES = Path(__file__).parents[1] / "profiles"
 #: Formats of their own; the shipped mappings are sources beside them.
-_FORMATS: Mapping[str, type[Native | Translated]] = {"native": Native, "slurm": Slurm, "swf": Swf}
+_FORMATS: Mapping[str, type[Native | Translated]] = {
+    "native": Native,
+    "openlineage": OpenLineage,
+    "slurm": Slurm,
+    "swf": Swf,
+}
 #: Where other packages announce their sources: a name, and a subclass of `Source` that takes the time zone.
 ENTRY_POINTS = "pipesim.sources"
 
