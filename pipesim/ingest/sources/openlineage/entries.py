@@ -61,7 +61,8 @@ def read_entries(file: LogFile, ambiguous: Container[int] | None = None) -> Iter
 def _has_lines(file: LogFile) -> bool:
     """Whether each line is to be a value of its own."""
     batch = next(read_lines(file))
-    lines = (line for n in range(len(batch)) if (line := batch.text[n].as_py().strip()))
+    bad = {line.line - batch.first: line.raw for line in batch.bad}
+    lines = (line for n in range(len(batch)) if (line := (bad.get(n) or batch.text[n].as_py()).strip()))
     first = next(lines, "")
     value = _parsed(first)
     if isinstance(value, dict):

@@ -204,8 +204,9 @@ def _link(facet: Json, run_id: str, *path: str) -> Link | None:
 
 def _owner(facet: Json) -> str | None:
     """Return the owner; of several, none can be told to be the one."""
-    path = ("job", "facets", "ownership", "owners")
-    names = {_text(_object(owner, *path).get("name"), *path, "name") for owner in _array(facet.get("owners"), *path)}
+    path = ("job", "facets", "ownership", "owners[]")
+    owners = _array(facet.get("owners"), "job", "facets", "ownership", "owners")
+    names = {_text(_object(owner, *path).get("name"), *path, "name") for owner in owners}
     return names.pop() if len(names) == 1 else None
 
 

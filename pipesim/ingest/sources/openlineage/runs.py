@@ -11,15 +11,17 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pipesim.ingest.sources.openlineage.events import Event, Link
+from pipesim.ingest.sources.openlineage.events import DataSet, Event, Link
 
 #: Of a data set with more pairs of a writer and a reader in one pipeline run, a reader depends on the last writer before it
 #: only: what a log says must not grow with the square of its length.
 MAX_PAIRS = 10_000
+#: How many data sets a run may have for them to be shared with other runs.
+_FEW = 16
 
 
 @dataclass(slots=True)
@@ -44,8 +46,8 @@ class _Run:
     link_rank: tuple[bool, datetime, str] | None = None
     groups: bool = False
     stated: bool = False
-    reads: set[str] = field(default_factory=set)
-    writes: set[str] = field(default_factory=set)
+    reads: Set[str] = frozenset()
+    writes: Set[str] = frozenset()
 
 
 class Runs:
@@ -58,6 +60,8 @@ class Runs:
     def __init__(self, events: Iterable[tuple[int, Event]]) -> None:
         self._runs: dict[str, _Run] = {}
         self._names: dict[str, str] = {}
+        self._links: dict[Link, Link] = {}
+        self._data: dict[frozenset[str], frozenset[str]] = {}
         self._above: set[str] = set()
         self._tops: dict[str, str | None] = {}
         for number, event in events:
@@ -120,8 +124,8 @@ class Runs:
             run.ended = at if run.ended is None else max(run.ended, at)
         run.groups |= event.groups
         run.stated |= event.status is not None
-        run.reads.update(data.asset_id for data in event.inputs)
-        run.writes.update(data.asset_id for data in event.outputs)
+        run.reads = self._joined(run.reads, event.inputs)
+        run.writes = self._joined(run.writes, event.outputs)
         for link in (event.parent, event.root):
             if link is not None:
                 self._above.add(link.run_id)
@@ -131,7 +135,18 @@ class Runs:
             # Whatever the order of the events: those that name the root count first, then the earliest.
             rank = (event.root is None, at, above.run_id)
             if run.link_rank is None or rank < run.link_rank:
-                run.link, run.link_rank = above, rank
+                run.link, run.link_rank = self._links.setdefault(above, above), rank
+
+    def _joined(self, known: Set[str], more: Sequence[DataSet]) -> Set[str]:
+        """Return data sets with those of one more event; small equal ones are one object, as a log repeats few often."""
+        new = {data.asset_id for data in more}
+        if new <= known:
+            return known
+        if isinstance(known, set):
+            known |= new
+            return known
+        joined = frozenset(known | new)
+        return self._data.setdefault(joined, joined) if len(joined) <= _FEW else set(joined)
 
     def _dependencies(self) -> Mapping[str, Sequence[str]]:
         writers: defaultdict[tuple[str, str], list[tuple[datetime, datetime, str]]] = defaultdict(list)
@@ -144,14 +159,14 @@ class Runs:
             if run.ended is not None:
                 for asset in run.writes:
                     writers[str(top), asset].append((run.ended, run.begun, run_id))
-        found: defaultdict[str, set[str]] = defaultdict(set)
+        found: defaultdict[str, list[str]] = defaultdict(list)
         for data, reading in readers.items():
             if data in writers:
                 self._depend(reading, sorted(writers[data]), found)
-        return {run_id: sorted(parents) for run_id, parents in found.items()}
+        return {run_id: sorted(set(parents)) for run_id, parents in found.items()}
 
     def _depend(
-        self, readers: Sequence[str], writers: Sequence[tuple[datetime, datetime, str]], found: Mapping[str, set[str]]
+        self, readers: Sequence[str], writers: Sequence[tuple[datetime, datetime, str]], found: Mapping[str, list[str]]
     ) -> None:
         """Add the dependencies that one data set makes; the writers come in the order of (ended, begun)."""
         many = len(readers) * len(writers) > MAX_PAIRS
@@ -161,4 +176,5 @@ class Runs:
             # Of two tasks that begin and end in the same instant, neither comes before the other.
             before = bisect_left if run.ended == run.begun else bisect_right
             count = before(ends, (run.begun, run.begun))
-            found[run_id].update(w for _, _, w in writers[count - 1 if many and count else 0 : count])
+            if count:
+                found[run_id] += [w for _, _, w in writers[count - 1 if many else 0 : count]]
