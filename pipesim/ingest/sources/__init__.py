@@ -16,6 +16,7 @@ from pipesim.ingest.sources.head import Head, Recognised
 from pipesim.ingest.sources.job_table import JobTable
 from pipesim.ingest.sources.mlflow import MLflow
 from pipesim.ingest.sources.native import Native
+from pipesim.ingest.sources.openlineage import OpenLineage
 from pipesim.ingest.sources.slurm import Slurm
 from pipesim.ingest.sources.swf import Swf
 from pipesim.ingest.sources.translated import Translated
@@ -26,6 +27,7 @@ _PROFILES = Path(__file__).parents[1] / "profiles"
 #: Formats of their own; the shipped mappings are sources beside them.
 _FORMATS: Mapping[str, type[Native | Translated]] = {
     "native": Native,
+    "openlineage": OpenLineage,
     "mlflow": MLflow,
     "airflow": Airflow,
     "slurm": Slurm,
