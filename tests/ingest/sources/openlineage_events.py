@@ -12,7 +12,7 @@ import polars as pl
 
 from pipesim.ingest import ingest
 from pipesim.ingest.accounts import FileAccount
-from pipesim.ingest.sources.openlineage import OpenLineage
+from pipesim.ingest.sources.openlineage.source import OpenLineage
 from pipesim.lake import Lake
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from pipesim.ingest import find_source, ingest
 from pipesim.ingest.accounts import FileAccount
 from pipesim.ingest.files import find_files
-from pipesim.ingest.sources.openlineage import OpenLineage
 from pipesim.ingest.sources.openlineage.events import UNVERSIONED
+from pipesim.ingest.sources.openlineage.source import OpenLineage
 from pipesim.lake import Lake
 from tests.ingest.sources.openlineage_events import GOOD, LINES, all_rows, at, data, event, read, refused, rows, run_id, run_of
 

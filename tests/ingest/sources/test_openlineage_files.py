@@ -21,7 +21,8 @@ from pipesim.errors import FileError
 from pipesim.ingest import ingest
 from pipesim.ingest.files import find_files
 from pipesim.ingest.sources import Head, Unit, recognise_source
-from pipesim.ingest.sources.openlineage import OpenLineage, entries
+from pipesim.ingest.sources.openlineage import entries
+from pipesim.ingest.sources.openlineage.source import OpenLineage
 from pipesim.lake import Lake
 from tests.ingest.sources.openlineage_events import (
     FIXTURES,

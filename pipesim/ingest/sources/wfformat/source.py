@@ -32,7 +32,7 @@ from pipesim.ingest.sources.fields import (
 from pipesim.ingest.sources.head import Head, Recognised
 from pipesim.ingest.sources.translated import Translated
 from pipesim.ingest.sources.unit import Record, Unit, Value
-from pipesim.ingest.sources.wfformat_tasks import Task, old_files, old_tasks, tasks_and_orphans
+from pipesim.ingest.sources.wfformat.tasks import Task, old_files, old_tasks, tasks_and_orphans
 from pipesim.lake import content_hash
 
 _VERSIONS = ("1.4", "1.5", "1.6")

@@ -20,9 +20,9 @@ from pipesim.errors import FileError
 from pipesim.ingest.files import LogFile
 from pipesim.ingest.sources.head import Head, Recognised
 from pipesim.ingest.sources.repeats import Keys, plain_lines
-from pipesim.ingest.sources.slurm_attempts import Accounted, Attempts, RunFacts, attempts
-from pipesim.ingest.sources.slurm_rows import USED, JobRow, Usage, job_rows
-from pipesim.ingest.sources.slurm_values import JobId, array_elements, attempt_status, given, instant, job_id
+from pipesim.ingest.sources.slurm.attempts import Accounted, Attempts, RunFacts, attempts
+from pipesim.ingest.sources.slurm.rows import USED, JobRow, Usage, job_rows
+from pipesim.ingest.sources.slurm.values import JobId, array_elements, attempt_status, given, instant, job_id
 from pipesim.ingest.sources.translated import Translated
 from pipesim.ingest.sources.unit import Record, Unit, line_units
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipesim.ingest.sources.slurm_values import given_back, run_status
+from pipesim.ingest.sources.slurm.values import given_back, run_status
 from pipesim.schema import TERMINAL_STATUSES
 
 #: Of several components that ended without success, the first of these is how the job did.

@@ -15,7 +15,7 @@ from itertools import count
 
 from pipesim.ingest.files import LogFile
 from pipesim.ingest.sources.head import Head, Recognised
-from pipesim.ingest.sources.mlflow_store import Store, version_identity
+from pipesim.ingest.sources.mlflow.store import Store, version_identity
 from pipesim.ingest.sources.tables import (
     BadEntryError,
     Row,

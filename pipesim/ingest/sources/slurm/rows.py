@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipesim.ingest.sources import slurm_values as values
-from pipesim.ingest.sources.slurm_attempts import RunFacts
+from pipesim.ingest.sources.slurm import values
+from pipesim.ingest.sources.slurm.attempts import RunFacts
 from pipesim.ingest.sources.unit import Record, Value
 from pipesim.schema import TERMINAL_STATUSES
 

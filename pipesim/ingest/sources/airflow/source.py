@@ -15,7 +15,7 @@ from functools import partial
 from itertools import count, groupby
 
 from pipesim.ingest.files import LogFile
-from pipesim.ingest.sources.airflow_dags import Dags, parents_of
+from pipesim.ingest.sources.airflow.dags import Dags, parents_of
 from pipesim.ingest.sources.head import Head, Recognised
 from pipesim.ingest.sources.tables import (
     BadEntryError,

@@ -15,8 +15,8 @@ from pipesim.errors import FileError
 from pipesim.ingest.files import LogFile
 from pipesim.ingest.mapping import JOB, NODES, UNITS, LogMapping, MappedColumn, MappedTable, canonical
 from pipesim.ingest.sources.base import Field, Layout, Projection, Shape, Source, quote_name
-from pipesim.ingest.sources.beside import Found, find_beside
 from pipesim.ingest.sources.head import Head, Recognised
+from pipesim.ingest.sources.job_table.beside import Found, find_beside
 from pipesim.ingest.typing import time_basis
 from pipesim.ingest.words import STATUS_WORDS, TASK_TYPE_WORDS, TRIGGER_WORDS
 from pipesim.schema import TRACE_TABLES

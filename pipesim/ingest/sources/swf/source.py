@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 from pipesim.ingest.files import LogFile
 from pipesim.ingest.sources.head import Head, Recognised
-from pipesim.ingest.sources.swf_log import FIELDS, HEADERS, PARTIAL, Job, Log, Times, read_line, read_lines, read_log, times
+from pipesim.ingest.sources.swf.log import FIELDS, HEADERS, PARTIAL, Job, Log, Times, read_line, read_lines, read_log, times
 from pipesim.ingest.sources.translated import Translated
 from pipesim.ingest.sources.unit import Record, Unit, Value
 

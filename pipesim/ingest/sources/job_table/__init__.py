@@ -1,0 +1,1 @@
+"""Any tables, read through a mapping file."""
