@@ -104,6 +104,23 @@ def pool_utilization(t: Tables) -> Reference:
     return out
 
 
+def pool_capacity(t: Tables) -> Reference:
+    started = [
+        {**r, "slots": 1, "end": r["started_at"] + HOUR * (held_seconds(r) / 3600)} for r in charged(t) if r["started_at"]
+    ]
+    out: Reference = {}
+    for pool in {r["pool"] for r in started} | {p["pool"] for p in t["pools"]}:
+        stated = [p for p in t["pools"] if p["pool"] == pool]
+        for u in UNITS:
+            held = [(r["started_at"], r["end"], round(r[u], 6)) for r in started if r["pool"] == pool and r[u] is not None]
+            peak = highest(held, min(a for a, _, _ in held), max(b for _, b, _ in held) + HOUR) if held else None
+            told = max(known(p.get(u) for p in stated), default=None)
+            if peak is not None or told is not None:
+                basis = "inferred" if not stated else "told" if told is not None else None
+                out[(pool, u)] = {"capacity": told if stated else peak, "basis": basis, "peak_held": peak}
+    return out
+
+
 def hour_of_week_load(t: Tables) -> Reference:
     used, queued = pool_utilization(t), queue_length(t)
     hours: dict[Any, list[Row]] = {}

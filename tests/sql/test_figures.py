@@ -40,6 +40,7 @@ BY_TRACE: dict[str, tuple[tuple[str, ...], Callable[[Tables], Reference]]] = {
     "model_performance": (("model_id", "version", "valid_from", "step"), plain_models.model_performance),
     "model_versions": (("model_id", "version"), plain_models.model_versions),
     "pool_utilization": (("pool", "hour"), plain_usage.pool_utilization),
+    "pool_capacity": (("pool", "resource"), plain_usage.pool_capacity),
     "queue_length": (("pool", "hour"), plain_usage.queue_length),
     "resource_hours": (
         ("tenant", "task_type", "framework", "pool", "gpu_type", "status", "is_retry", "retraining_run_id"),
