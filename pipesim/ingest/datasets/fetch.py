@@ -132,8 +132,10 @@ def _is_right(
 ) -> bool:
     """Return whether a file is there and right, and see to it that there is a record of it then."""
     path = folder / file.name
-    if not path.is_file() or (expected is None and archive):
+    if not path.is_file():
         return False
+    if expected is None and (archive or file.name in records.files):
+        return False  # it came from another archive, or another address, than the catalogue has now
     found = content(path)
     if expected not in (None, found.sha256) or file.bytes not in (None, found.bytes):
         say(f"{path} is not what it should be, so it is made anew")

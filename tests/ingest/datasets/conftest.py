@@ -100,8 +100,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {begin}-{len(page.content) - 1}/{len(page.content)}")
         self.end_headers()
         cut = page.cuts.pop(0) if page.cuts else len(body)
+        page.sent += min(cut, len(body))  # before whoever asked can have it
         self.wfile.write(body[:cut])
-        page.sent += min(cut, len(body))
         page.begun.set()
         if page.gate:
             page.gate.wait(10)

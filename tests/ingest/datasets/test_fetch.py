@@ -178,6 +178,15 @@ def test_what_was_put_into_the_folder_by_hand_is_taken(
     assert done.files["a.csv"].sha256 == sha256(LOG)
 
 
+def test_a_file_whose_address_is_another_now_is_fetched_from_there(site: Any, made: Any, tmp_path: Path) -> None:
+    _, old = site.file("a.csv", LOG, told=False)
+    _, new = site.file("a.csv", NODES, told=False)
+    fetch(made(old), tmp_path, print)
+    assert fetch(made(new), tmp_path, print).fetched == ("a.csv",)
+    assert (tmp_path / "a.csv").read_bytes() == NODES
+    assert fetch(made(new), tmp_path, print).fetched == ()
+
+
 def test_a_pointer_of_git_lfs_is_no_file(site: Any, made: Any, tmp_path: Path) -> None:
     _, file = site.file("a.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n", told=False)
     with pytest.raises(WorkError, match="pointer of Git LFS"):
@@ -218,8 +227,8 @@ def test_ctrl_c_ends_the_command_and_leaves_what_came(site: Any, made: Any, tmp_
     (tmp_path / "catalogue.yaml").write_text(yaml.safe_dump({"datasets": [made(file).as_dict()]}))
     script = (
         "import pathlib, sys; from pipesim import cli; from pipesim.ingest.datasets import catalogue;"
-        "catalogue.CATALOGUE = pathlib.Path('catalogue.yaml'); sys.argv = ['pipesim', 'datasets', 'fetch', 'tried', '--to', 'to'];"
-        "cli.main()"
+        "catalogue.CATALOGUE = pathlib.Path('catalogue.yaml');"
+        "sys.argv = ['pipesim', 'datasets', 'fetch', 'tried', '--to', 'to']; cli.main()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script],
@@ -231,14 +240,14 @@ def test_ctrl_c_ends_the_command_and_leaves_what_came(site: Any, made: Any, tmp_
     ) as process:
         assert page.begun.wait(30)
         part = tmp_path / "to" / "a.csv.part"
-        while not part.exists():  # it is about to be opened
+        while not (part.exists() and part.stat().st_size):  # the first bytes are on their way
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
     page.gate.set()
     assert (process.returncode, out) == (130, "")
     assert "run the command again to go on" in err
-    assert set(state(tmp_path / "to")) <= {"a.csv.part", ".fetch.json"}
+    assert set(state(tmp_path / "to")) == {"a.csv.part", ".fetch.json"}
     assert fetch(made(file), tmp_path / "to", print).fetched == ("a.csv",)
     assert (tmp_path / "to" / "a.csv").read_bytes() == body
 
