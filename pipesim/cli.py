@@ -14,7 +14,7 @@ from pipesim import __version__
 from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, config
 from pipesim.errors import PipesimError, RequestError
 from pipesim.lake import Lake
-from pipesim.printing import comparison_table, preview_table, quality_table, runs_table
+from pipesim.printing import comparison_table, datasets_table, preview_table, quality_table, runs_table
 from pipesim.progress import bar, working
 from pipesim.words import count
 
@@ -121,6 +121,41 @@ def suggest_mapping(
 
     draft = suggest(find_files([file])[0], name)
     _print({"mapping": draft.text, "unmapped": draft.unmapped, "notes": draft.notes}, as_json, draft.text.rstrip())
+
+
+datasets_app = typer.Typer(
+    help="Public data sets that can be ingested; nothing is fetched unless asked for.", no_args_is_help=True
+)
+app.add_typer(datasets_app, name="datasets")
+
+
+@datasets_app.command("list")
+def list_datasets(home: Home = HOME, as_json: Json = False, debug: Debug = False) -> None:
+    """List public data sets: title, licence, citation, files, and the command that ingests each once it is fetched."""
+    from pipesim.ingest.datasets import datasets
+
+    known = [(dataset, dataset.ingest_command(home / "datasets" / dataset.name, _other(home))) for dataset in datasets()]
+    told = [{**dataset.as_dict(), "ingest": command} for dataset, command in known]
+    _print({"datasets": told}, as_json, datasets_table(known))
+
+
+@datasets_app.command("fetch")
+def fetch_dataset(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The data set, see `pipesim datasets list`.")],
+    to: Annotated[Path | None, typer.Option("--to", metavar="FOLDER", help="Where to; by default HOME/datasets/NAME.")] = None,
+    home: Home = HOME,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Fetch a public data set, or what a folder lacks of it, check it and unpack it."""
+    from pipesim.ingest.datasets import fetch, find_dataset
+
+    dataset = find_dataset(name)
+    done = fetch(dataset, to or home / "datasets" / name, _say, bar)
+    command = dataset.ingest_command(done.folder, _other(home))
+    what = f"fetched {', '.join(done.fetched)}" if done.fetched else "everything is there and right, nothing to do"
+    terms = f"licence: {dataset.licence}\nplease cite: {dataset.citation}"
+    _print({**done.as_dict(), "ingest": command}, as_json, f"{done.folder}: {what}\n{terms}\nnow: {command}")
 
 
 @app.command()
@@ -358,6 +393,11 @@ def _say(message: str) -> None:
 
 def _print(outcome: dict[str, Any], as_json: bool, text: str) -> None:
     print(json.dumps(outcome, allow_nan=False) if as_json else text)
+
+
+def _other(home: Path) -> Path | None:
+    """Return a home folder that commands do not take by themselves."""
+    return None if home == HOME else home
 
 
 def _simulate(

@@ -10,6 +10,7 @@ from pipesim.words import count
 if TYPE_CHECKING:
     from pipesim.experiments.comparison import Comparison, Difference, Strategy
     from pipesim.ingest import Preview
+    from pipesim.ingest.datasets import Dataset
     from pipesim.quality import Quality
 
 
@@ -29,6 +30,21 @@ def preview_table(found: Preview) -> str:
         parts.append(f"{count(row['lines'], 'line')} would be refused for {row['rule']}, the first at {place}: {row['detail']}")
         parts.append(f"  {row['raw'][:200]}")
     return "\n".join(parts) or "no rows"
+
+
+def datasets_table(known: Sequence[tuple[Dataset, str]]) -> str:
+    """Return what `pipesim datasets list` shows: of each data set what it is, its files, and the command that ingests it."""
+    parts = []
+    for dataset, command in known:
+        parts.append(f"{dataset.name}: {dataset.title}")
+        for file in dataset.files:
+            about = f"about {file.about_bytes:,} bytes" if file.about_bytes else "size not published"
+            size = about if file.bytes is None else f"{file.bytes:,} bytes"
+            parts.append(f"  {file.url} ({size}{'' if file.sha256 else ', no checksum published'})")
+        parts += [f"  note: {dataset.notes}"] * bool(dataset.notes)
+        parts += [f"  licence: {dataset.licence}", f"  cite: {dataset.citation}", f"  page: {dataset.page}"]
+        parts += [f"  pipesim datasets fetch {dataset.name}", f"  {command}", ""]
+    return "\n".join(parts).rstrip()
 
 
 def runs_table(runs: list[dict[str, Any]]) -> str:
