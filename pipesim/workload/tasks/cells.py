@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipesim.workload.laws.choice import MIN_ROWS
 from pipesim.workload.laws.closed_forms import Floats
+from pipesim.workload.laws.judging import same_law
 from pipesim.workload.tasks.attempts import LEAF
 
 Streams = Callable[..., np.random.Generator]
@@ -172,24 +173,6 @@ def _groups(samples: dict[int, Floats]) -> list[list[int]]:
         else:
             groups.append([i])
     return groups
-
-
-def same_law(a: Floats, b: Floats) -> float:
-    """Return the probability that two samples (ascending) of one law differ by more: the Kolmogorov-Smirnov test.
-
-    The distribution is the asymptotic one with the correction of Stephens (1970). Equal values make the test a little more
-    reluctant to tell samples apart.
-    """
-    from scipy import special
-
-    few, many = (a, b) if len(a) <= len(b) else (b, a)
-    # Between two points of the smaller sample its distribution function stands still, so the largest distance is at a point.
-    distance = 0.0
-    for side in ("left", "right"):
-        gaps = np.searchsorted(few, few, side=side) / len(few) - np.searchsorted(many, few, side=side) / len(many)
-        distance = max(distance, float(np.max(np.abs(gaps))))
-    root = np.sqrt(len(a) * len(b) / (len(a) + len(b)))
-    return float(special.kolmogorov((root + 0.12 + 0.11 / root) * distance))
 
 
 def _sample(values: Floats, rng: np.random.Generator) -> Floats:

@@ -15,7 +15,6 @@ from pipesim.streams import stream
 from pipesim.workload import fit
 from pipesim.workload.laws import choice
 from pipesim.workload.tasks import durations
-from pipesim.workload.tasks.cells import same_law
 from pipesim.workload.tasks.durations import DurationCell, cell_index, fit_durations
 from pipesim.workload.tasks.kinds import Kind
 
@@ -137,16 +136,6 @@ def test_laws_are_bounded_by_rows_and_every_cell_has_one(seed: int) -> None:
     assert all(law.rows - law.censored >= 50 for law in laws) or len(laws) == 1
     known = [c for c in cells if c.level == "size"]
     assert sum(c.rows + c.censored for c in known) == n
-
-
-def test_same_law_is_the_test_of_kolmogorov_and_smirnov() -> None:
-    from scipy import stats
-
-    for seed in range(5):
-        rng = np.random.default_rng(seed)
-        a, b = np.sort(rng.normal(0, 1, 80)), np.sort(rng.normal(0.2 * seed, 1, 900))
-        assert same_law(a, b) == same_law(b, a)
-        assert same_law(a, b) == pytest.approx(stats.ks_2samp(a, b).pvalue, abs=0.02)
 
 
 def test_a_lookup_of_cells_by_demand_and_tenant(job_trace: Any) -> None:
