@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Literal
 
@@ -63,10 +63,14 @@ def days(window: str) -> tuple[datetime, datetime]:
     Raises:
         ValueError: If it is not two days in order.
     """
-    first, dots, last = window.partition("..")
-    begin, end = datetime.fromisoformat(first.strip()), datetime.fromisoformat(last.strip()) + timedelta(days=1)
-    if not dots or begin >= end or begin.tzinfo or begin.time() != time() or end.time() != time():
-        raise ValueError(f"{window!r} is not FROM..TO, two days in order")
+    first, _, last = window.partition("..")
+    try:
+        begin, end = (datetime.combine(date.fromisoformat(day.strip()), time()) for day in (first, last))
+        end += timedelta(days=1)
+    except (ValueError, OverflowError):
+        begin = end = datetime.min
+    if begin >= end:
+        raise ValueError(f"{window!r} is not FROM..TO, two days in order such as 2026-03-02..2026-03-29")
     return begin, end
 
 
