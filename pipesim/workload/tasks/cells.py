@@ -7,17 +7,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from pipesim.workload.laws.choice import MIN_ROWS
 from pipesim.workload.laws.closed_forms import Floats
 from pipesim.workload.laws.judging import same_law
-from pipesim.workload.tasks.attempts import LEAF
+from pipesim.workload.tasks.told import Leaf, Told
 
 Streams = Callable[..., np.random.Generator]
 Level = Literal["tenant", "size", "framework", "type", "all"]
-Key = tuple[str | None, ...]
+Key = Leaf
 #: Each level with the number of columns of `LEAF` that its key has, the finest first.
 LEVELS: tuple[tuple[Level, int], ...] = (("tenant", 4), ("size", 3), ("framework", 2), ("type", 1), ("all", 0))
 
@@ -69,23 +68,20 @@ class Rows:
         return np.concatenate([self.seconds[p] for p in parts]), np.concatenate([self.censored[p] for p in parts])
 
 
-def arrange(attempts: pl.DataFrame, usable: pl.DataFrame) -> tuple[list[Cell], Rows]:
+def arrange(told: Told) -> tuple[list[Cell], Rows]:
     """Return every cell of the attempts, the finest first, and the rows that tell of durations.
 
     A tenant is a cell of its own only where at least 50 rows are exact.
-
-    Args:
-        attempts: With the columns of `LEAF`.
-        usable: Those rows that tell of durations, with seconds and censored.
     """
-    leaves = attempts.select(LEAF).unique().sort(LEAF).with_row_index("leaf")
-    rows = usable.select(*LEAF, "seconds", "censored").join(leaves, on=LEAF, how="left", nulls_equal=True)
-    rows = rows.select("leaf", "seconds", "censored").sort("leaf", "seconds", "censored")
-    leaf = rows["leaf"].to_numpy()
-    told = Rows(rows["seconds"].to_numpy(), rows["censored"].to_numpy())
-    ends = np.searchsorted(leaf, np.arange(leaves.height), side="right")
-    exact_before = np.concatenate([[0], np.cumsum(~told.censored)])
-    keys = list(leaves.select(LEAF).iter_rows())
+    keys = told.leaves
+    ends = np.cumsum(np.bincount(told.leaf, minlength=len(keys)))
+    by_leaf = np.argsort(told.leaf, kind="stable")
+    rows = Rows(told.seconds[by_leaf], told.censored[by_leaf])
+    for begin, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True):
+        seconds, censored = rows.seconds[begin:end], rows.censored[begin:end]
+        order = np.lexsort((censored, seconds))
+        seconds[:], censored[:] = seconds[order], censored[order]
+    exact_before = np.concatenate([[0], np.cumsum(~rows.censored)])
     cells: list[Cell] = []
     place: dict[tuple[Level, Key], int] = {}
     for level, width in LEVELS:
@@ -104,7 +100,7 @@ def arrange(attempts: pl.DataFrame, usable: pl.DataFrame) -> tuple[list[Cell], R
         if cell.level != "all":
             level, width = above[cell.level]
             cell.parent = place[level, cell.key[:width]]
-    return cells, told
+    return cells, rows
 
 
 def settle(cells: list[Cell], rows: Rows, streams: Streams) -> None:
