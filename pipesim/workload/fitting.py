@@ -130,7 +130,6 @@ def fit(
             remedy="map a column of the log to submitted_at",
         )
     streams = partial(stream, config.seed)
-    share = 1.0 if whole is None else whole.share
     start, last = (np.datetime64(int(submitted[i]), "us").item() for i in (0, -1))
     end = max(last, runs.select(pl.col("observed_until").max()).item() if whole is None else whole.until)
     if config.window:
@@ -161,7 +160,7 @@ def fit(
         arrivals=arrivals,
         arrival_gaps=gaps,
         combinations=combinations,
-        marks=fit_marks(config.marks, trace, attempts, combinations, places, structure, kinds, durations, share),
+        marks=fit_marks(config.marks, trace, attempts, combinations, places, structure, kinds, durations, submitted),
         structure=structure,
         durations=durations,
         kinds=kinds,

@@ -37,7 +37,6 @@ class Whole:
         until: The last instant that the log covers.
         runs: How many the log has.
         attempts: How many the log has.
-        share: What part of the runs the trace holds.
     """
 
     submitted: Instants
@@ -45,7 +44,6 @@ class Whole:
     until: datetime
     runs: int
     attempts: int
-    share: float
 
 
 def sample_of(
@@ -85,7 +83,7 @@ def sample_of(
         con.register("silent", silent.to_frame().to_arrow())
         submitted = _submitted(con, " ANTI JOIN silent USING (pipeline_name)")
     runs, until = con.sql("SELECT count(*), max(observed_until) FROM runs").fetchall()[0]
-    return trace, Whole(submitted, told, until, runs, attempts, kept.height / runs)
+    return trace, Whole(submitted, told, until, runs, attempts)
 
 
 def _number(con: duckdb.DuckDBPyConnection, table: str) -> int:
