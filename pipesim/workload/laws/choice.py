@@ -101,7 +101,7 @@ def choose_law(
     From 2,000 exact values on it is a quantile table with a generalised Pareto tail, from 200 on a mixture of Gaussians on the
     logarithm, from 50 on the best family if it is near enough to held-out rows, and with fewer a plain quantile table. A family
     that is near enough, explains held-out rows as well as any other law, and is as near to them as that table or mixture, is
-    preferred at any number of rows.
+    preferred at any number of rows. A law that is wrong about its tail gives way to a mixture, and that to a table.
 
     Args:
         values: Non-negative finite numbers, at least one of them exact.
