@@ -15,12 +15,14 @@ from pipesim.workload.laws.law import place
 from pipesim.workload.laws.resolution import find_resolution
 from pipesim.workload.laws.screening import Screened, screen
 from pipesim.workload.part import Part
-from pipesim.workload.tasks.attempts import LEAF, UNSUCCESSFUL
+from pipesim.workload.tasks.attempts import LEAF
 from pipesim.workload.tasks.cells import LEVELS, Cell, Key, Level, Rows, Streams, arrange, settle
 from pipesim.workload.tasks.kinds import Kind
+from pipesim.workload.tasks.told import Told
 
 #: Scores end here, as the ends of a law have infinite ones.
 _EXTREME = 1e-7
+_NOTHING_SUCCEEDED = "durations: no attempt succeeded; natural durations are taken from those of the unsuccessful attempts"
 
 
 class DurationCell(Part):
@@ -60,7 +62,7 @@ class DurationCell(Part):
         return "/".join(part or "-" for part in self.key) or "all"
 
 
-def fit_durations(attempts: pl.DataFrame, streams: Streams) -> tuple[tuple[DurationCell, ...], list[str]]:
+def fit_durations(told: Told, streams: Streams) -> tuple[tuple[DurationCell, ...], list[str]]:
     """Return the cells, the finest first and the cell of everything last.
 
     Every combination of task type, framework and size is a cell, every tenant in one that has at least 50 exact rows, and
@@ -68,14 +70,11 @@ def fit_durations(attempts: pl.DataFrame, streams: Streams) -> tuple[tuple[Durat
     there is.
 
     Args:
-        attempts: What `attempts.prepare` returns.
+        told: What the attempts tell.
         streams: Gives the generator of a name.
-
-    Raises:
-        RequestError: If no attempt in the log has ended with a duration.
     """
-    usable, notes = _usable(attempts)
-    cells, rows = arrange(attempts, usable)
+    notes = [_NOTHING_SUCCEEDED] if told.unsuccessful else []
+    cells, rows = arrange(told)
     settle(cells, rows, streams)
     needed = {cell.uses for cell in cells if cell.level in ("tenant", "size")}
     screened = cache(partial(_screen, cells, rows, streams))
@@ -177,19 +176,3 @@ def work_scores(attempts: pl.DataFrame, cells: tuple[DurationCell, ...]) -> pl.S
             at = place(choice.law, seconds[mine])
             u[mine] = np.where(natural[mine], at, (1.0 + at) / 2)
     return pl.Series("work", ndtri(np.clip(u, _EXTREME, 1.0 - _EXTREME))).fill_nan(None)
-
-
-def _usable(attempts: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Return the rows that tell about natural durations, or those of failures where nothing ever succeeded."""
-    usable = attempts.filter(pl.col("natural") | pl.col("censored"))
-    if usable["natural"].any():
-        return usable, []
-    failed = attempts.filter(pl.col("status").is_in(UNSUCCESSFUL) & pl.col("seconds").is_not_null())
-    if failed.is_empty():
-        raise RequestError(
-            "no attempt in the log has ended with a duration, so there is nothing to learn durations from",
-            where="task_runs.duration_s",
-            remedy="ingest a log with finished tasks that gives durations, or start and end times",
-        )
-    note = "durations: no attempt succeeded; natural durations are taken from those of the unsuccessful attempts"
-    return failed.with_columns(natural=True, censored=False), [note]
