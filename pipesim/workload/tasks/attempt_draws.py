@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from pipesim.workload.laws.law import Floats, Law
 from pipesim.workload.laws.quantities import conditional, third, uniform
 from pipesim.workload.model import WorkloadModel
 from pipesim.workload.tasks.durations import cell_index
-from pipesim.workload.tasks.kinds import DEMAND, Kind
+from pipesim.workload.tasks.kinds import DEMAND, Demands, Kind
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def draw_attempts(model: WorkloadModel, tasks: Tasks, ends: Ends, seed: int) -> 
             pl.Series("attempt", ends.attempt),
             statuses[ends.outcome].alias("status"),
             pl.Series("final", ends.final),
-            *_demands(model.kinds)[tasks.demand[ends.task]].iter_columns(),
+            *demand_frame([k.demands for k in model.kinds])[tasks.demand[ends.task]].iter_columns(),
             pl.Series("duration_s", duration),
             whole_numbers(read).alias("read_bytes"),
             whole_numbers(written).alias("written_bytes"),
@@ -190,8 +191,8 @@ def _draw_demands(kinds: tuple[Kind, ...], kind: Indices, tenant: Indices, tenan
     return np.array(rows, dtype=np.int64)[choose(group[kind, tenant], u)]
 
 
-def _demands(kinds: tuple[Kind, ...]) -> pl.DataFrame:
-    """Return all kinds' demand combinations one after the other."""
+def demand_frame(demands: Sequence[Demands]) -> pl.DataFrame:
+    """Return the combinations of several kinds one after the other."""
     types = {
         "gpus": pl.Float64(),
         "cpu_cores": pl.Float64(),
@@ -199,7 +200,7 @@ def _demands(kinds: tuple[Kind, ...]) -> pl.DataFrame:
         "gpu_type": pl.String(),
         "pool": pl.String(),
     }
-    return pl.DataFrame({c: [v for k in kinds for v in getattr(k.demands, c)] for c in DEMAND}, schema=types)
+    return pl.DataFrame({c: [v for one in demands for v in getattr(one, c)] for c in DEMAND}, schema=types)
 
 
 def _draw_quantities(
