@@ -15,13 +15,17 @@ from pipesim.workload.part import Part
 
 #: Runs of one session follow each other, so that many neighbours are drawn at once.
 _BLOCK = 10
+#: Hours with fewer runs are equally quiet: that one has one run and the next has three is chance, and would end blocks.
+_QUIET = 8
 
 
 class HourOctaveMarks(Part):
     """Blocks of 10 runs of any hours of the log that had as many runs as this one, within a factor of two.
 
+    Hours of under eight runs are alike, so that in a log of few runs an hour blocks are neighbours of the log.
+
     Attributes:
-        octave: Of each run, that of its hour: the whole part of the base-2 logarithm of the hour's runs.
+        octave: Of each run, that of its hour: the whole part of the base-2 logarithm of the hour's runs, 3 at least.
     """
 
     kind: Literal["hour-octave"] = "hour-octave"
@@ -50,12 +54,12 @@ class HourOctaveMarks(Part):
 
 
 def octaves(hour: Indices, scale: float) -> Indices:
-    """Return for each run the octave of its hour's number of runs at scale 1.
+    """Return for each run the octave of its hour's number of runs at scale 1, that of eight runs where there are fewer.
 
     Args:
         hour: The hour of each run, ascending.
         scale: What the rate was multiplied by.
     """
     _, place, counts = np.unique(hour, return_inverse=True, return_counts=True)
-    levels: Floats = np.floor(np.log2(np.maximum(counts / scale, 1.0)))
+    levels: Floats = np.floor(np.log2(np.maximum(counts / scale, _QUIET)))
     return levels.astype(np.int64)[place]
