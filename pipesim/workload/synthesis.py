@@ -123,4 +123,5 @@ def midnight_after(end: datetime) -> datetime:
 
 
 def _run_ids(count: int) -> pl.Series:
-    return pl.select(("s" + (pl.int_range(1, count + 1).cast(pl.String).str.zfill(7))).alias("run_id")).to_series()
+    digits = max(7, len(str(count)))  # as many for all, so that they are in order
+    return pl.select(("s" + (pl.int_range(1, count + 1).cast(pl.String).str.zfill(digits))).alias("run_id")).to_series()

@@ -249,6 +249,12 @@ def test_more_than_the_memory_holds_is_refused(job_trace: Any, monkeypatch: pyte
     assert synthesize(model, SynthesisConfig(days=10.0)).task_runs.height == fits
 
 
+def test_identifiers_of_runs_are_in_order_however_many_there_are() -> None:
+    for count in (0, 12, 10_000_001):
+        assert synthesis._run_ids(count).is_sorted()
+    assert synthesis._run_ids(12)[11] == "s0000012"
+
+
 def test_numbers_that_no_integer_holds_are_cut_off() -> None:
     assert whole_numbers(np.array([1.5, np.nan, 1e30])).to_list() == [2, None, 2**63 - 1024]
 

@@ -174,6 +174,16 @@ def test_short_logs_fall_back_and_say_so(kind: ArrivalKind, hours: int, words: s
     assert len(drawn) == pytest.approx(60 * 24 * 70, rel=0.1)
 
 
+def test_runs_on_part_days_alone_are_not_lost() -> None:
+    """All whole days are empty, and the ends are no whole days: the runs must not be left out with them."""
+    begin = FIRST * DAY_US + 22 * HOUR_US
+    instants = begin + np.array([0, 1, 2, 15 * 24 + 3]) * HOUR_US
+    for kind in ("day-block", "day-ar"):
+        model, _, notes = fit_arrivals(kind, instants, begin, int(instants[-1]), STREAMS)  # type: ignore[arg-type]
+        assert model.expected_runs(15.0, 1.0) == pytest.approx(4, rel=0.1)
+        assert "no whole day with runs" in notes[0]
+
+
 def test_weekdays_without_runs_stay_without() -> None:
     instants = log(42, idle=(6, 2))
     for kind in ("day-block", "day-ar"):
