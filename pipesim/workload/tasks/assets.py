@@ -74,11 +74,11 @@ class AssetMixture(Part):
         from scipy import special
 
         n = len(data)
-        first = self.mixture.quantile(special.ndtr(data))
         told = np.array(self.told)[np.searchsorted(np.cumsum(self.assets) / np.sum(self.assets), rng.random(n), side="right")]
-        if self.columns[0] == "size_bytes":
-            given = ~np.isnan(read)
-            first[given] = np.log(np.maximum(read[given] + self.shift[0], 1.0))
+        given = ~np.isnan(read) & (self.columns[0] == "size_bytes")
+        first = np.empty(n)
+        first[given] = np.log(np.maximum(read[given] + self.shift[0], 1.0))
+        first[~given] = self.mixture.quantile(special.ndtr(data[~given]))
         rest = self.mixture.rest(first, rng.random(n), rng.standard_normal((len(self.columns) - 1, n)))
         drawn = {c: np.full(n, np.nan) for c in _COLUMNS}
         for i, (column, logs) in enumerate(zip(self.columns, [first, *rest], strict=True)):

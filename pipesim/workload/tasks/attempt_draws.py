@@ -216,7 +216,7 @@ def _draw_quantities(
     ends_early = np.array([law is not None for law in held])[outcome]
     kind = tasks.kind[task]
     score, data = tasks.work[task], tasks.data[task]
-    seconds, read, written = (np.full(len(kind), np.nan) for _ in range(3))
+    seconds, read, written = np.full(len(kind), np.nan), np.empty(len(kind)), np.empty(len(kind))
 
     def draw_kind(group: tuple[int, Indices]) -> None:
         k, rows = model.kinds[group[0]], group[1]
@@ -225,6 +225,7 @@ def _draw_quantities(
         score[early] = conditional(k.correlation[0], data[early], rng.standard_normal(len(early)))
         data_time = k.data_time.law if k.data_time else None
         if k.read.law is None and k.written.law is None and data_time is None:
+            read[rows] = written[rows] = np.nan
             return
         known = stream(seed, "bytes", k.name).random(len(rows))
         amount = uniform(data[rows])
@@ -232,6 +233,8 @@ def _draw_quantities(
         if k.written.law is not None:
             out = third(k.correlation, data[rows], score[rows], rng.standard_normal(len(rows)))
             written[rows] = k.written.draw(uniform(out), known)
+        else:
+            written[rows] = np.nan
         if data_time is not None:
             seconds[rows] = data_time.seconds(data_time.amounts(read[rows], amount), uniform(score[rows]))
             seconds[early] = np.nan

@@ -177,7 +177,7 @@ def test_short_logs_fall_back_and_say_so(kind: ArrivalKind, hours: int, words: s
 def test_runs_on_part_days_alone_are_not_lost() -> None:
     """All whole days are empty, and the ends are no whole days: the runs must not be left out with them."""
     begin = FIRST * DAY_US + 22 * HOUR_US
-    instants = begin + np.array([0, 1, 2, 15 * 24 + 3]) * HOUR_US
+    instants = begin + np.array([0, 30, 60, (15 * 24 + 3) * 60]) * (HOUR_US // 60)
     for kind in ("day-block", "day-ar"):
         model, _, notes = fit_arrivals(kind, instants, begin, int(instants[-1]), STREAMS)  # type: ignore[arg-type]
         assert model.expected_runs(15.0, 1.0) == pytest.approx(4, rel=0.1)
