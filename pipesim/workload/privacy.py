@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import polars as pl
 
@@ -19,7 +17,7 @@ from pipesim.workload.marks.combinations import MARKS, Combinations
 from pipesim.workload.marks.independent import IndependentMarks
 from pipesim.workload.model import WorkloadModel
 from pipesim.workload.rare import FEWEST, common, smooth, smooth_quantity
-from pipesim.workload.shapes import Shape, TaskNode
+from pipesim.workload.shapes import Shape, canonical
 from pipesim.workload.structure import Structure
 from pipesim.workload.tasks.assets import AssetCopula, AssetSizes
 from pipesim.workload.tasks.attempt_draws import demand_frame
@@ -160,49 +158,48 @@ def _combinations(
 
 
 def _structure(structure: Structure, pipelines: tuple[str, ...], frameworks: dict[str | None, str | None]) -> Structure:
-    runs = np.bincount(structure.pair_shape, weights=structure.pair_runs, minlength=len(structure.shapes))
-    often = runs >= FEWEST
-    if not often.any():
+    """Return the shapes that enough runs have, of those that are still told apart once their tasks have no names."""
+    named = [_shape(shape, frameworks) for shape in structure.shapes]
+    observed = {shape.key for shape in named[: len(named) - structure.recombined]}
+    runs: dict[str, float] = {}
+    pairs: dict[tuple[int, str], float] = {}
+    for pipeline, shape, count in zip(structure.pair_pipeline, structure.pair_shape, structure.pair_runs, strict=True):
+        key = named[shape].key
+        runs[key] = runs.get(key, 0.0) + count
+        pairs[pipeline, key] = pairs.get((pipeline, key), 0.0) + count
+    often = {shape.key: shape for shape in named if runs[shape.key] >= FEWEST}
+    if not often:
         raise RequestError(
             f"no {FEWEST} runs of the log have the same tasks and dependencies, so that any shape could tell whose it was",
             where="private",
             remedy="fit a longer log, or synthesize without --private",
         )
-    place = np.cumsum(often) - 1
-    pairs = [
-        (p, int(place[s]), n)
-        for p, s, n in zip(structure.pair_pipeline, structure.pair_shape, structure.pair_runs, strict=True)
-        if often[s]
-    ]
-    pair_pipeline, pair_shape, pair_runs = zip(*pairs, strict=True)
+    # Recombined shapes are the last.
+    keys = sorted(often, key=lambda key: key not in observed)
+    kept = sorted((pipeline, keys.index(key), count) for (pipeline, key), count in pairs.items() if key in often)
+    pair_pipeline, pair_shape, pair_runs = zip(*kept, strict=True)
     return Structure(
-        shapes=tuple(_shape(shape, frameworks) for shape, kept in zip(structure.shapes, often, strict=True) if kept),
+        shapes=tuple(often[key] for key in keys),
         pipelines=pipelines,
         pair_pipeline=pair_pipeline,
         pair_shape=pair_shape,
         pair_runs=pair_runs,
-        recombined=int(np.count_nonzero(often[len(often) - structure.recombined :])),
+        recombined=sum(key not in observed for key in keys),
     )
 
 
 def _shape(shape: Shape, frameworks: dict[str | None, str | None]) -> Shape:
+    """Return a shape whose tasks are named after their types, and numbered."""
     words = [task.task_type or "task" for task in shape.tasks]
-    tasks = tuple(
-        TaskNode(
-            task_id=f"{word}-{number}",
-            task_name=f"{word}-{number}",
-            task_type=task.task_type,
-            raw_type=task.task_type,
-            framework=frameworks[task.framework],
-        )
-        for task, word, number in zip(shape.tasks, words, _numbers(words), strict=True)
-    )
-    return Shape(tasks=tasks, edges=shape.edges)
-
-
-def _numbers(words: Sequence[str]) -> list[int]:
-    """Return for each word how many times it has come, this time included."""
-    return [words[: i + 1].count(word) for i, word in enumerate(words)]
+    labels = [
+        (word, task.task_type, task.task_type, frameworks[task.framework])
+        for word, task in zip(words, shape.tasks, strict=True)
+    ]
+    told = canonical(labels, shape.edges)
+    words = [task.task_name for task in told.tasks]
+    names = [f"{word}-{words[: i + 1].count(word)}" for i, word in enumerate(words)]
+    tasks = (task.model_copy(update={"task_id": name, "task_name": name}) for task, name in zip(told.tasks, names, strict=True))
+    return told.model_copy(update={"tasks": tuple(tasks)})
 
 
 def _kind(
