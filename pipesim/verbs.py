@@ -18,9 +18,8 @@ from pipesim.errors import RequestError
 from pipesim.ingest import IngestReport, find_source, ingest
 from pipesim.lake import CURRENT, Lake, file_hash
 from pipesim.trace import Trace
-from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, synthesize
+from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, sampling, synthesize
 from pipesim.workload.fitting import days
-from pipesim.workload.sampling import Whole, sample_of
 
 if TYPE_CHECKING:
     from pipesim.quality import Quality, QualityConfig
@@ -86,11 +85,13 @@ def fit_workload(lake: Lake, config: FitConfig) -> Fitted:
     return Fitted(model.id, model.provenance.task_runs, len(model.durations), seconds, model.notes)
 
 
-def _read(lake: Lake, config: FitConfig) -> tuple[Trace, Whole | None]:
+def _read(lake: Lake, config: FitConfig) -> tuple[Trace, sampling.Whole | None]:
     """Return what a fit reads: everything observed, or, where that is too much for the memory, a sample of its runs."""
+    if lake.count_observed("task_runs") <= sampling.MOST_ATTEMPTS:
+        return lake.load_observed(), None
     window = days(config.window) if config.window else None
     with TemporaryDirectory() as spill, snapshot_views(lake) as con:
-        found = sample_of(con, window, spill)
+        found = sampling.sample_of(con, window, spill)
     return found or (lake.load_observed(), None)
 
 

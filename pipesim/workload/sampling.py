@@ -60,19 +60,19 @@ def sample_of(
         spill: A folder for what DuckDB does not keep in memory.
 
     Returns:
-        None if the log has at most half a million attempts, and can be read whole. If only the window has so few, its runs
-        are all there, and nothing else is needed.
+        None if no run of the window says when it was submitted. If the window has at most half a million attempts, its runs are
+        all there, and nothing else is needed.
     """
     con.execute("SET preserve_insertion_order = false")
     con.execute("SET temp_directory = ?", [spill])
     con.execute("SET memory_limit = ?", [_MEMORY])
     inside = "" if days is None else f" WHERE submitted_at >= TIMESTAMP '{days[0]}' AND submitted_at < TIMESTAMP '{days[1]}'"
     con.execute(f"CREATE TEMP VIEW runs AS SELECT * FROM observed.pipeline_runs{inside}")
-    if _number(con, "observed.task_runs") <= MOST_ATTEMPTS or not len(submitted := _submitted(con, "")):
+    submitted = _submitted(con, "")
+    if not len(submitted):
         return None
     attempts = _number(con, "observed.task_runs" + ("" if days is None else " SEMI JOIN runs USING (run_id)"))
-    few = attempts <= MOST_ATTEMPTS
-    if few:
+    if attempts <= MOST_ATTEMPTS:
         return _trace_of(con, _kept_runs(con, submitted, 1.0)), None
     told = _told(con)  # before anything else is held, as it takes the most memory
     kept = _kept_runs(con, submitted, _KEPT_ATTEMPTS / attempts)

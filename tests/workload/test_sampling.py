@@ -89,11 +89,10 @@ def sampled(con: duckdb.DuckDBPyConnection, folder: Path) -> tuple[Trace, Whole]
     return trace, whole
 
 
-def test_a_small_log_is_left_to_be_read_whole(
-    con: duckdb.DuckDBPyConnection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_log_of_which_no_run_says_when_it_came_is_left_to_be_read_whole(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("pipesim.workload.sampling.MOST_ATTEMPTS", 10_000)
-    assert sample_of(con, None, str(tmp_path)) is None
+    assert sample_of(con, (START - timedelta(days=9), START), str(tmp_path)) is None
 
 
 def test_runs_come_in_whole_blocks_that_are_evenly_spread(log: Trace, con: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
@@ -157,16 +156,29 @@ def test_a_window_of_few_runs_is_there_as_a_whole(log: Trace, con: duckdb.DuckDB
         assert trace[name].sort(key).equals(expected[name].sort(key))
 
 
+def lake_of(log: Trace, folder: Path, parts: int) -> Lake:
+    """Return a lake that holds the log as so many ingests, whose rows alternate."""
+    lake = Lake(folder)
+    provenance = {"source": "x", "source_file": "x", "source_line": 1, "ingest_id": "i"}
+    for table in log:
+        for part in range(parts):
+            file = lake.observed_file(table, f"i{part}")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            log[table][part::parts].with_columns(pl.lit(v).alias(name) for name, v in provenance.items()).write_parquet(file)
+    return lake
+
+
+def test_a_small_log_is_read_whole(log: Trace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipesim.workload.sampling.MOST_ATTEMPTS", log.task_runs.height)
+    lake = lake_of(log, tmp_path, 2)
+    assert lake.count_observed("task_runs") == log.task_runs.height
+    assert fit_workload(lake, FitConfig()).model == fit(log).id
+
+
 def test_fitting_a_lake_does_not_depend_on_how_its_rows_lie(log: Trace, tmp_path: Path) -> None:
     names = []
-    for order in (1, 2):
-        lake = Lake(tmp_path / str(order))
-        for table in log:
-            for part, rows in enumerate((log[table][::order], log[table][1::2] if order == 2 else log[table][:0])):
-                file = lake.observed_file(table, f"i{part}")
-                file.parent.mkdir(parents=True, exist_ok=True)
-                provenance = {"source": "x", "source_file": "x", "source_line": 1, "ingest_id": "i"}
-                rows.with_columns(*(pl.lit(value).alias(name) for name, value in provenance.items())).write_parquet(file)
+    for parts in (1, 3):
+        lake = lake_of(log, tmp_path / str(parts), parts)
         fitted = fit_workload(lake, FitConfig())
         assert fitted.rows == log.task_runs.height
         assert any(note.startswith("sample: ") for note in load_model(lake).notes)
