@@ -10,7 +10,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipesim.errors import RequestError
-from pipesim.workload.laws.choice import LawChoice, choose_law
+from pipesim.workload.laws.blending import blend
+from pipesim.workload.laws.choice import MIN_ROWS, LawChoice, choose_law
 from pipesim.workload.laws.law import place
 from pipesim.workload.laws.resolution import find_resolution
 from pipesim.workload.laws.screening import Screened, screen
@@ -33,7 +34,8 @@ class DurationCell(Part):
         rows: Attempts whose natural duration is known exactly.
         censored: Attempts of which only a lower bound is known.
         uses: Index of the cell whose law is drawn from: its own, that of a sibling which a test cannot tell it from, or that
-            of the nearest parent which is not divided or has enough rows.
+            of the nearest parent which is not divided or has enough rows. A cell of few rows has one of its own, between these
+            and its parent's law, where a test tells them from that.
         shared_by: Indices of the other cells that use this one's law.
         reason: Why it uses that law.
         choice: The law and its rivals, where the cell holds one that is drawn from.
@@ -76,20 +78,21 @@ def fit_durations(told: Told, streams: Streams) -> tuple[tuple[DurationCell, ...
     notes = [_NOTHING_SUCCEEDED] if told.unsuccessful else []
     cells, rows = arrange(told)
     settle(cells, rows, streams)
-    needed = {cell.uses for cell in cells if cell.level in ("tenant", "size")}
     screened = cache(partial(_screen, cells, rows, streams))
+    choices: dict[int, LawChoice] = {}
+    for i in sorted({cell.uses for cell in cells if cell.level in ("tenant", "size")}):
+        cell = cells[i]
+        seconds, censored = rows.of([cells[j] for j in cell.pooled])
+        screening = partial(screened, cell.parent) if cell.level == "tenant" else None
+        rng = streams("fit", "durations", cell.level, cell.name)
+        choices[i] = choose_law(seconds, censored, rng, find_resolution(seconds[~censored]), screening)
+    _blend(cells, rows, choices)
     users: dict[int, list[int]] = {}
     for i, cell in enumerate(cells):
         if cell.uses != i:
             users.setdefault(cell.uses, []).append(i)
     fitted = []
     for i, cell in enumerate(cells):
-        choice = None
-        if i in needed:
-            seconds, censored = rows.of([cells[j] for j in cell.pooled])
-            screening = partial(screened, cell.parent) if cell.level == "tenant" else None
-            rng = streams("fit", "durations", cell.level, cell.name)
-            choice = choose_law(seconds, censored, rng, find_resolution(seconds[~censored]), screening)
         columns = dict(zip(LEAF, (*cell.key, None, None, None, None), strict=False))
         fitted.append(
             DurationCell(
@@ -100,10 +103,31 @@ def fit_durations(told: Told, streams: Streams) -> tuple[tuple[DurationCell, ...
                 uses=cell.uses,
                 shared_by=tuple(users.get(i, ())),
                 reason=cell.reason,
-                choice=choice,
+                choice=choices.get(i),
             )
         )
     return tuple(fitted), notes
+
+
+def _blend(cells: list[Cell], rows: Rows, choices: dict[int, LawChoice]) -> None:
+    """Give cells of few rows that a test tells from the law which they borrow one between that and their own."""
+    for i in reversed(range(len(cells))):  # parents come after their parts
+        cell = cells[i]
+        if cell.exact >= MIN_ROWS or cell.parent is None:
+            continue
+        parent = cells[cell.parent]
+        if parent.exact < MIN_ROWS:
+            cell.uses = parent.uses
+        if parent.exact == cell.exact:
+            continue
+        seconds, censored = rows.of([cell])
+        law = blend(seconds, censored, choices[cell.uses].law)
+        if law is not None:
+            reason = (
+                f"a test tells {cell.exact} exact rows from the law of {cells[cell.uses].name}: it lies between that and theirs"
+            )
+            choices[i] = LawChoice(law=law, reason=reason, rows=len(seconds), censored=len(seconds) - cell.exact)
+            cell.uses, cell.reason = i, f"{cell.exact} exact rows are fewer than {MIN_ROWS}, but a test tells them from others"
 
 
 def cell_index(cells: Sequence[DurationCell], kinds: Sequence[Kind], tenants: Sequence[str | None]) -> NDArray[np.int64]:
