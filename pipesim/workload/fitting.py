@@ -92,8 +92,8 @@ def fit(
 
     Raises:
         EmptyTraceError: If the trace has no runs or no tasks, in the window if one is given.
-        RequestError: If marks are to be chosen (`pipesim.quality.fit_with_best_marks` does that), no run says when it was
-            submitted, no attempt ended with a duration, or dependencies form a cycle.
+        RequestError: If marks are to be chosen (`pipesim.quality.fit_with_best_marks` does that), a quantity is NaN or
+            infinite, no run says when it was submitted, no attempt ended with a duration, or dependencies form a cycle.
     """
     config = config or FitConfig()
     if config.marks == "auto":
@@ -102,23 +102,14 @@ def fit(
             where="marks",
             remedy="call pipesim.quality.fit_with_best_marks, or name one of same-day, hour-octave and independent",
         )
-    if config.window:
-        covered = trace.pipeline_runs.select(first=pl.col("submitted_at").min(), last=pl.col("submitted_at").max()).row(0)
-        trace = within(trace, *days(config.window))
-        if trace.pipeline_runs.is_empty() and None not in covered:
-            raise EmptyTraceError(
-                f"the trace has no pipeline runs with tasks to learn from between {config.window}",
-                where=trace.name,
-                remedy=f"choose days of its own, {covered[0]:%Y-%m-%d}..{covered[1]:%Y-%m-%d}",
-            )
-    if trace.pipeline_runs.is_empty() or trace.task_runs.is_empty():
-        where = f" between {config.window}" if config.window else ""
-        raise EmptyTraceError(
-            f"the trace has no pipeline runs with tasks to learn from{where}", where=trace.name, remedy="ingest a log first"
-        )
+    trace = _to_learn_from(trace, config.window)
     attempts = prepare(trace)
     if attempts.is_empty():
-        raise EmptyTraceError("no task of the trace belongs to one of its runs", where="task_runs.run_id")
+        raise EmptyTraceError(
+            "no task of the trace belongs to one of its runs",
+            where="task_runs.run_id",
+            remedy="ingest the tables of runs and of tasks of one log",
+        )
     runs = trace.pipeline_runs.sort("submitted_at", "run_id", nulls_last=True)
     places = find_places(trace)
     structure, structure_notes = fit_structure(places)
@@ -178,6 +169,33 @@ def fit(
             notes=tuple(notes),
         ),
     )
+
+
+def _to_learn_from(trace: Trace, window: str) -> Trace:
+    """Return the part of a trace that lies in a window, or all of it without one, if something can be learnt from it."""
+    if window:
+        covered = trace.pipeline_runs.select(first=pl.col("submitted_at").min(), last=pl.col("submitted_at").max()).row(0)
+        trace = within(trace, *days(window))
+        if trace.pipeline_runs.is_empty() and None not in covered:
+            raise EmptyTraceError(
+                f"the trace has no pipeline runs with tasks to learn from between {window}",
+                where=trace.name,
+                remedy=f"choose days of its own, {covered[0]:%Y-%m-%d}..{covered[1]:%Y-%m-%d}",
+            )
+    if trace.pipeline_runs.is_empty() or trace.task_runs.is_empty():
+        where = f" between {window}" if window else ""
+        raise EmptyTraceError(
+            f"the trace has no pipeline runs with tasks to learn from{where}", where=trace.name, remedy="ingest a log first"
+        )
+    for name in ("task_runs", "task_io", "data_assets"):
+        for column in trace[name].select(pl.selectors.float()):
+            if not column.is_finite().all():
+                raise RequestError(
+                    f"{column.name} is NaN or infinite in some rows",
+                    where=f"{name}.{column.name}",
+                    remedy="leave it NULL where it is not known; `pipesim ingest` refuses such rows",
+                )
+    return trace
 
 
 def within(trace: Trace, begin: datetime, end: datetime) -> Trace:

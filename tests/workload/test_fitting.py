@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -147,3 +148,13 @@ def test_a_window_beside_the_log_names_the_days_that_it_has(job_trace: Any) -> N
     with pytest.raises(EmptyTraceError, match="between 2031-01-01") as error:
         fit(job_trace([60.0] * 200), FitConfig(window="2031-01-01..2031-01-05"))
     assert "2024-01-01..2024-01-02" in str(error.value.remedy)
+
+
+@pytest.mark.parametrize("column", ["gpus", "duration_s"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_no_quantity_is_refused_with_its_place(job_trace: Any, column: str, value: float) -> None:
+    trace = job_trace([60.0] * 50, gpus=[1.0] * 50)
+    rows = trace.task_runs.with_columns(pl.when(pl.col("run_id") == "r7").then(value).otherwise(column).alias(column))
+    with pytest.raises(RequestError, match=f"{column} is NaN or infinite") as caught:
+        fit(Trace({"pipeline_runs": trace.pipeline_runs, "task_runs": rows}))
+    assert caught.value.where == f"task_runs.{column}"
