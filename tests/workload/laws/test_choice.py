@@ -201,9 +201,9 @@ def test_lower_bounds_of_zero_are_no_zeros() -> None:
 
 def test_what_no_law_can_be_told_from_is_refused() -> None:
     for wrong in (np.nan, np.inf, -1.0):
-        with pytest.raises(RequestError, match="1 of 2 values"):
+        with pytest.raises(RequestError, match="have no law: 1 of 2"):
             choose_law(np.array([1.0, wrong]), np.zeros(2, dtype=bool), stream(0, "test"))
-    with pytest.raises(RequestError, match="none of 3 values is exact"):
+    with pytest.raises(RequestError, match=r"no value is exact.*\(3\)"):
         choose_law(np.ones(3), np.ones(3, dtype=bool), stream(0, "test"))
 
 
