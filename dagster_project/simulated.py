@@ -94,6 +94,7 @@ def _simulate(context: dg.AssetExecutionContext, lake: Lake, wanted: Wanted, eng
     from pipesim.experiments.replications import Run, try_replication
 
     runs = [Run(lake.root, scenario, number, engine) for scenario, numbers in wanted for number in numbers]
+    runs.sort(key=lambda run: run.replication)  # scenarios draw the same work, which is drawn once for those that follow
     failures: dict[str, PipesimError] = {}
     make_ready(engine or DEFAULT, [run.scenario for run in runs], context.log.info)
     for run, result in zip(runs, map_runs(try_replication, runs, default_workers(len(runs))), strict=True):

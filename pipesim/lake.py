@@ -340,6 +340,12 @@ class Lake:
         with self.lock():  # so that no commit is seen by half
             return self._read_observed()
 
+    def count_observed(self, table: str) -> int:
+        """Return how many rows of a table were ingested."""
+        with self.lock():
+            files = sorted((self.lake / "observed" / table).glob("*.parquet"))
+            return sum(int(pl.scan_parquet(file).select(pl.len()).collect().item()) for file in files)
+
     def _read_observed(self) -> Trace:
         return Trace({t: _read(sorted((self.lake / "observed" / t).glob("*.parquet"))) for t in TRACE_TABLES})
 

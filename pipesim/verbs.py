@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from pipesim.catalog import snapshot_views
 from pipesim.errors import RequestError
 from pipesim.ingest import (
     AUTO,
@@ -28,7 +30,8 @@ from pipesim.ingest import (
 )
 from pipesim.lake import CURRENT, Lake, file_hash
 from pipesim.trace import Trace
-from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, synthesize
+from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, sampling, synthesize
+from pipesim.workload.fitting import days
 
 if TYPE_CHECKING:
     from pipesim.quality import Quality, QualityConfig
@@ -107,12 +110,23 @@ def fit_workload(lake: Lake, config: FitConfig) -> Fitted:
 
         model = fit_with_best_marks(lake.load_observed(), config)
     else:
-        model = fit(lake.load_observed(), config)
+        trace, whole = _read(lake, config)
+        model = fit(trace, config, whole=whole)
     with lake.transaction() as tx:
         tx.stage(lake.models / f"{model.id}.json").write_text(model.to_json(), encoding="utf-8")
         tx.write_json({"current": model.id}, lake.models / CURRENT)
     seconds = round(time.perf_counter() - begun, 3)
     return Fitted(model.id, model.provenance.task_runs, len(model.durations), seconds, model.notes)
+
+
+def _read(lake: Lake, config: FitConfig) -> tuple[Trace, sampling.Whole | None]:
+    """Return what a fit reads: everything observed, or, where that is too much for the memory, a sample of its runs."""
+    if lake.count_observed("task_runs") <= sampling.MOST_ATTEMPTS:
+        return lake.load_observed(), None
+    window = days(config.window) if config.window else None
+    with TemporaryDirectory() as spill, snapshot_views(lake) as con:
+        found = sampling.sample_of(con, window, spill)
+    return found or (lake.load_observed(), None)
 
 
 def load_model(lake: Lake, name: str | None = None) -> WorkloadModel:

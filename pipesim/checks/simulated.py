@@ -10,7 +10,7 @@ import polars as pl
 from pipesim.checks.invariants import Simulated, lost_or_invented, out_of_order, over_capacity, wrong_times
 from pipesim.checks.verdict import MOST_ROWS, Figure, Verdict
 from pipesim.errors import RequestError
-from pipesim.experiments.replications import model_source, workload
+from pipesim.experiments.submitted import model_source, workload
 from pipesim.lake import Lake
 from pipesim.simulation import ModelSource, Scenario
 from pipesim.simulation.models.fleet import submitted_with

@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pipesim.errors import EmptyTraceError, PipesimError, RequestError
+from pipesim.errors import PipesimError, RequestError
 from pipesim.experiments.backends import default_workers, map_runs
-from pipesim.lake import Lake, content_hash
-from pipesim.simulation import DEFAULT, ModelSource, RunSummary, Scenario, Tell, make_ready, simulate
+from pipesim.experiments.submitted import history_of, ingests, model_source, workload
+from pipesim.lake import Lake
+from pipesim.simulation import DEFAULT, RunSummary, Scenario, Tell, make_ready, simulate
 from pipesim.simulation.engines import engine_named
 from pipesim.simulation.scenario.policy import own_policy
-from pipesim.streams import stream
-from pipesim.trace import Trace
-from pipesim.verbs import load_model
-from pipesim.workload import SynthesisConfig, synthesize
-from pipesim.workload.retraining import draw_retraining
 
 
 @dataclass(frozen=True)
@@ -76,10 +72,12 @@ def run_scenarios(
     if repeated:
         raise RequestError(f"two scenarios are called {', '.join(repeated)}", remedy="give each scenario file its own `name`")
     counts = [replications or scenario.replications for scenario in scenarios]
+    # By replication first, as the scenarios of one draw the same work, which is drawn once then.
     runs = [
         Run(lake.root, scenario, number, engine)
+        for number in range(max(counts, default=0))
         for scenario, count in zip(scenarios, counts, strict=True)
-        for number in range(count)
+        if number < count
     ]
     results: list[RunResult] = []
 
@@ -97,7 +95,7 @@ def run_scenarios(
             on_done(result)
     for scenario, count in zip(scenarios, counts, strict=True):
         lake.drop_replications(scenario.name, keep=count)
-    return results
+    return sorted(results, key=lambda result: names.index(result.summary.scenario))
 
 
 def try_replication(run: Run) -> RunResult | PipesimError:
@@ -113,7 +111,7 @@ def run_replication(run: Run, tell: Tell | None = None) -> RunResult:
     lake = Lake(run.home)
     try:
         trace, origin = workload(lake, run.scenario, run.replication)
-        history, models = _history(lake, run.scenario), model_source(lake, run.scenario, run.replication)
+        history, models = history_of(lake, run.scenario), model_source(lake, run.scenario, run.replication)
         result = simulate(
             trace,
             run.scenario,
@@ -134,61 +132,8 @@ def run_replication(run: Run, tell: Tell | None = None) -> RunResult:
         "warnings": list(result.warnings),
     }
     if history is not None:
-        manifest["history"] = {"ingests": _ingests(lake)}
+        manifest["history"] = {"ingests": ingests(lake)}
     if models is not None:
         manifest["lifecycle"] = models[1]
     lake.save_simulated(result.trace, run.replication, result.summary.as_frame(), manifest)
     return RunResult(result.summary, result.warnings)
-
-
-def workload(lake: Lake, scenario: Scenario, replication: int) -> tuple[Trace, dict[str, object]]:
-    """Return the trace that a replication submits, and what it was made from.
-
-    A synthetic workload of the same seed and replication is the same trace in every scenario, so that scenarios are
-    compared under common random numbers. Replication 0 draws with the seed itself, as `pipesim synthesize` does.
-
-    Raises:
-        EmptyTraceError: If a replay finds nothing observed.
-        RequestError: If a synthetic workload finds no model.
-    """
-    wanted = scenario.workload
-    if wanted.kind == "replay":
-        trace = lake.load_observed()
-        if trace.task_runs.is_empty():
-            raise EmptyTraceError(
-                "there is nothing to replay",
-                where="workload",
-                remedy="ingest a log with `pipesim ingest` first",
-            )
-        return trace, {"kind": "replay", "ingests": _ingests(lake)}
-    model = load_model(lake)
-    seed = _seed(scenario, replication)
-    config = SynthesisConfig(days=wanted.days, scale=wanted.scale, seed=seed)
-    return synthesize(model, config), {"kind": "synthetic", "model": model.id, **config.model_dump(mode="json")}
-
-
-def _seed(scenario: Scenario, replication: int) -> int:
-    root = scenario.workload.seed if scenario.workload.kind == "synthetic" else 0
-    return root if replication == 0 else int(stream(root, "replication", replication).integers(2**62))
-
-
-def model_source(lake: Lake, scenario: Scenario, replication: int) -> tuple[ModelSource, dict[str, object]] | None:
-    """Return what the workload model knows of models, and what that was made from, if the scenario has a lifecycle.
-
-    Raises:
-        RequestError: If there is no workload model.
-    """
-    if scenario.lifecycle is None:
-        return None
-    model, seed = load_model(lake), _seed(scenario, replication)
-    return ModelSource(model.lifecycle, lambda number: draw_retraining(model, number, seed)), {"model": model.id, "seed": seed}
-
-
-def _history(lake: Lake, scenario: Scenario) -> Trace | None:
-    """Return what was observed, if a synthetic workload is estimated from it; a replay is estimated from itself."""
-    wanted = scenario.policy.estimates.kind == "history" and scenario.workload.kind == "synthetic"
-    return lake.load_observed() if wanted else None
-
-
-def _ingests(lake: Lake) -> str:
-    return content_hash(*(path.stem for path in lake.ingest_manifests()))

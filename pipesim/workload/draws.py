@@ -1,15 +1,19 @@
-"""Vectorised draws: one choice per row from the table of the row's group, and repeated rows."""
+"""Vectorised draws: one choice per row from the table of the row's group, repeated rows, and columns of whole numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from pipesim.workload.laws.law import Floats
 
 Indices = NDArray[np.int64]
+
+#: The largest floating-point number that is a 64-bit integer.
+MAX_INT64 = float(2**63 - 1024)
 
 
 def grouped_choice(group: Indices, weights: NDArray[np.generic], groups: int) -> Callable[[Indices, Floats], Indices]:
@@ -35,8 +39,10 @@ def grouped_choice(group: Indices, weights: NDArray[np.generic], groups: int) ->
     last = np.append(np.diff(kept) > 0, True) if len(kept) else np.empty(0, dtype=bool)
     ends[last] = kept[last] + 1.0  # exactly, whatever the rounding of the sums
 
+    below = np.nextafter(np.arange(1.0, groups + 1.0), 0.0)
+
     def choose(rows: Indices, u: Floats) -> Indices:
-        at = np.minimum(rows + u, np.nextafter(rows + 1.0, 0.0))
+        at = np.minimum(rows + u, below[rows])
         return np.asarray(heavy[np.searchsorted(ends, at, side="right")])
 
     return choose
@@ -47,3 +53,8 @@ def expand(counts: Indices) -> tuple[Indices, Indices]:
     owner = np.repeat(np.arange(len(counts)), counts)
     begins = np.cumsum(counts) - counts
     return owner, np.arange(len(owner)) - np.repeat(begins, counts)
+
+
+def whole_numbers(values: Floats) -> pl.Series:
+    """Return numbers as integers, NULL for NaN, those beyond what 64 bits hold at the most they do."""
+    return pl.Series(np.minimum(np.rint(values), MAX_INT64)).cast(pl.Int64, strict=False)

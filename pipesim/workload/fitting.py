@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Literal
 
+import numpy as np
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -20,11 +21,13 @@ from pipesim.workload.drift import fit_drift
 from pipesim.workload.marks.combinations import fit_combinations
 from pipesim.workload.marks.fitting import MarksKind, fit_marks
 from pipesim.workload.model import Provenance, Window, WorkloadModel
+from pipesim.workload.sampling import Whole
 from pipesim.workload.structure import find_places, fit_structure
 from pipesim.workload.tasks.assets import fit_assets
 from pipesim.workload.tasks.attempts import prepare
 from pipesim.workload.tasks.durations import fit_durations
 from pipesim.workload.tasks.kinds import fit_kinds
+from pipesim.workload.tasks.told import tell
 
 
 class FitConfig(BaseModel):
@@ -75,7 +78,9 @@ def days(window: str) -> tuple[datetime, datetime]:
     return begin, end
 
 
-def fit(trace: Trace, config: FitConfig | None = None, durations_of: WorkloadModel | None = None) -> WorkloadModel:
+def fit(
+    trace: Trace, config: FitConfig | None = None, durations_of: WorkloadModel | None = None, whole: Whole | None = None
+) -> WorkloadModel:
     """Return the workload model of a trace. The trace and the configuration determine it to the byte.
 
     Args:
@@ -83,11 +88,12 @@ def fit(trace: Trace, config: FitConfig | None = None, durations_of: WorkloadMod
         config: How to fit.
         durations_of: A model that was fitted to the same trace, window and seed. Its laws of durations are taken over, which
             would come out the same and take most of the time.
+        whole: Of a log of which the trace holds a sample (`sampling.sample_of`): what is taken from all of its runs.
 
     Raises:
         EmptyTraceError: If the trace has no runs or no tasks, in the window if one is given.
-        RequestError: If marks are to be chosen (`pipesim.quality.fit_with_best_marks` does that), no run says when it was
-            submitted, no attempt ended with a duration, or dependencies form a cycle.
+        RequestError: If marks are to be chosen (`pipesim.quality.fit_with_best_marks` does that), a quantity is NaN or
+            infinite, no run says when it was submitted, no attempt ended with a duration, or dependencies form a cycle.
     """
     config = config or FitConfig()
     if config.marks == "auto":
@@ -96,59 +102,57 @@ def fit(trace: Trace, config: FitConfig | None = None, durations_of: WorkloadMod
             where="marks",
             remedy="call pipesim.quality.fit_with_best_marks, or name one of same-day, hour-octave and independent",
         )
-    if config.window:
-        covered = trace.pipeline_runs.select(first=pl.col("submitted_at").min(), last=pl.col("submitted_at").max()).row(0)
-        trace = within(trace, *days(config.window))
-        if trace.pipeline_runs.is_empty() and None not in covered:
-            raise EmptyTraceError(
-                f"the trace has no pipeline runs with tasks to learn from between {config.window}",
-                where=trace.name,
-                remedy=f"choose days of its own, {covered[0]:%Y-%m-%d}..{covered[1]:%Y-%m-%d}",
-            )
-    if trace.pipeline_runs.is_empty() or trace.task_runs.is_empty():
-        where = f" between {config.window}" if config.window else ""
-        raise EmptyTraceError(
-            f"the trace has no pipeline runs with tasks to learn from{where}", where=trace.name, remedy="ingest a log first"
-        )
+    trace = _to_learn_from(trace, config.window)
     attempts = prepare(trace)
     if attempts.is_empty():
-        raise EmptyTraceError("no task of the trace belongs to one of its runs", where="task_runs.run_id")
+        raise EmptyTraceError(
+            "no task of the trace belongs to one of its runs",
+            where="task_runs.run_id",
+            remedy="ingest the tables of runs and of tasks of one log",
+        )
     runs = trace.pipeline_runs.sort("submitted_at", "run_id", nulls_last=True)
     places = find_places(trace)
     structure, structure_notes = fit_structure(places)
     with_shape = runs.filter(pl.col("pipeline_name").is_in(structure.pipelines))
-    submitted = with_shape["submitted_at"].drop_nulls()
-    if submitted.is_empty():
+    submitted = with_shape["submitted_at"].drop_nulls().dt.epoch("us").to_numpy() if whole is None else whole.submitted
+    if not len(submitted):
         raise RequestError(
             "no run says when it was submitted, so there are no arrivals to learn from",
             where="pipeline_runs.submitted_at",
             remedy="map a column of the log to submitted_at",
         )
     streams = partial(stream, config.seed)
-    end = max(submitted[-1], runs["observed_until"].max())
+    start, last = (np.datetime64(int(submitted[i]), "us").item() for i in (0, -1))
+    end = max(last, runs.select(pl.col("observed_until").max()).item() if whole is None else whole.until)
     if config.window:
         end = min(end, days(config.window)[1])
     if durations_of is None:
-        durations, duration_notes = fit_durations(attempts, streams)
+        durations, duration_notes = fit_durations(tell([attempts]) if whole is None else whole.told, streams)
     else:
         durations = durations_of.durations
         duration_notes = [note for note in durations_of.notes if note.startswith("durations: ")]
-    arrivals, gaps, arrival_notes = fit_arrivals(
-        config.arrivals, submitted.dt.epoch("us").to_numpy(), microseconds(submitted[0]), microseconds(end), streams
-    )
+    arrivals, gaps, arrival_notes = fit_arrivals(config.arrivals, submitted, int(submitted[0]), microseconds(end), streams)
     combinations = fit_combinations(with_shape, structure.pipelines)
     kinds = fit_kinds(attempts, trace)
     assets, asset_notes = fit_assets(trace)
     lifecycle = fit_lifecycle(trace, end)
     drift, drift_notes = fit_drift(with_shape.filter(pl.col("submitted_at").is_not_null()), attempts, streams)
-    notes = [*drift_notes, *_left_out(runs, with_shape), *arrival_notes, *structure_notes, *duration_notes, *asset_notes]
+    notes = [
+        *drift_notes,
+        *_sampled(runs, whole),
+        *_left_out(runs, with_shape),
+        *arrival_notes,
+        *structure_notes,
+        *duration_notes,
+        *asset_notes,
+    ]
     notes += [f"models: {note}" for note in lifecycle.notes]
     return WorkloadModel(
-        window=Window(start=submitted[0], end=end),
+        window=Window(start=start, end=end),
         arrivals=arrivals,
         arrival_gaps=gaps,
         combinations=combinations,
-        marks=fit_marks(config.marks, trace, attempts, combinations, places, structure, kinds, durations),
+        marks=fit_marks(config.marks, trace, attempts, combinations, places, structure, kinds, durations, submitted),
         structure=structure,
         durations=durations,
         kinds=kinds,
@@ -160,11 +164,38 @@ def fit(trace: Trace, config: FitConfig | None = None, durations_of: WorkloadMod
             marks=config.marks,
             window=config.window,
             seed=config.seed,
-            pipeline_runs=runs.height,
-            task_runs=trace.task_runs.height,
+            pipeline_runs=runs.height if whole is None else whole.runs,
+            task_runs=trace.task_runs.height if whole is None else whole.attempts,
             notes=tuple(notes),
         ),
     )
+
+
+def _to_learn_from(trace: Trace, window: str) -> Trace:
+    """Return the part of a trace that lies in a window, or all of it without one, if something can be learnt from it."""
+    if window:
+        covered = trace.pipeline_runs.select(first=pl.col("submitted_at").min(), last=pl.col("submitted_at").max()).row(0)
+        trace = within(trace, *days(window))
+        if trace.pipeline_runs.is_empty() and None not in covered:
+            raise EmptyTraceError(
+                f"the trace has no pipeline runs with tasks to learn from between {window}",
+                where=trace.name,
+                remedy=f"choose days of its own, {covered[0]:%Y-%m-%d}..{covered[1]:%Y-%m-%d}",
+            )
+    if trace.pipeline_runs.is_empty() or trace.task_runs.is_empty():
+        where = f" between {window}" if window else ""
+        raise EmptyTraceError(
+            f"the trace has no pipeline runs with tasks to learn from{where}", where=trace.name, remedy="ingest a log first"
+        )
+    for name in ("task_runs", "task_io", "data_assets"):
+        for column in trace[name].select(pl.selectors.float()):
+            if not column.is_finite().all():
+                raise RequestError(
+                    f"{column.name} is NaN or infinite in some rows",
+                    where=f"{name}.{column.name}",
+                    remedy="leave it NULL where it is not known; `pipesim ingest` refuses such rows",
+                )
+    return trace
 
 
 def within(trace: Trace, begin: datetime, end: datetime) -> Trace:
@@ -181,6 +212,16 @@ def within(trace: Trace, begin: datetime, end: datetime) -> Trace:
     for name in ("models", "model_metrics"):
         kept[name] = trace[name].join(made, on=("model_id", "version"), how="anti")
     return Trace({name: kept.get(name, trace[name]) for name in trace}, trace.origin, trace.name)
+
+
+def _sampled(runs: pl.DataFrame, whole: Whole | None) -> list[str]:
+    """Say what comes from which runs."""
+    if whole is None:
+        return []
+    return [
+        f"sample: arrivals and durations are learnt from all {whole.runs:,} runs, everything else from {runs.height:,} of them "
+        "in evenly spread blocks"
+    ]
 
 
 def _left_out(runs: pl.DataFrame, with_shape: pl.DataFrame) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import numpy as np
@@ -15,8 +16,8 @@ from pipesim.workload.marks.source_runs import UNKNOWN, scores_near
 from pipesim.workload.model import WorkloadModel
 from pipesim.workload.structure import Structure, task_columns
 from pipesim.workload.tasks.assets import draw_assets
-from pipesim.workload.tasks.attempt_draws import draw_attempts, draw_tasks, kind_of_node
-from pipesim.workload.tasks.attempts import NATURAL
+from pipesim.workload.tasks.attempt_draws import Tasks, draw_attempts, draw_ends, draw_tasks, kind_of_node
+from pipesim.workload.tasks.attempts import NATURAL, UNSUCCESSFUL
 
 
 def draw_shapes(structure: Structure, weights: NDArray[np.generic], pipeline: Indices, seed: int) -> Indices:
@@ -71,33 +72,60 @@ def draw_runs(
     run, place = expand(np.diff(offsets)[shape])
     node = offsets[shape[run]] + place
     kind = kind_of_node(model.kinds, nodes)[node]
-    rng = stream(seed, "work")
-    demand, work = np.full(len(node), -1), np.full(len(node), UNKNOWN)
+    run_ids = runs["run_id"]
+    # What is drawn at the same time has streams of its own, so that threads change nothing but the time.
+    with ThreadPoolExecutor() as pool:
+        ends = pool.submit(draw_ends, model.kinds, kind, seed)
+        edges = pool.submit(_task_edges, model.structure, nodes, offsets, shape, run_ids)
+        demand, work = _lent(model, np.diff(offsets), source, run, place)
+        tenants, tenant = _numbered(runs["tenant"])
+        scores = scores_near(work, stream(seed, "work"))
+        tasks = draw_tasks(model, kind, tenant[run], tenants, demand, scores, seed)
+        attempts = draw_attempts(model, tasks, ends.result(), seed)
+        data = pool.submit(_data, model, nodes, node, run, run_ids, tasks, attempts, seed)
+        status = _run_status(attempts, run, runs.height)
+        frames = {
+            "pipeline_runs": runs.with_columns(
+                status,
+                status.alias("raw_status"),
+                observed_until=pl.lit(observed_until, dtype=pl.Datetime("us")),
+                time_basis=pl.lit("utc"),
+            ),
+            "task_runs": _task_runs(attempts, nodes, node, run, run_ids),
+            "task_edges": edges.result(),
+        }
+        return frames | data.result()
+
+
+def _lent(
+    model: WorkloadModel, sizes: Indices, source: Indices | None, run: Indices, place: Indices
+) -> tuple[Indices, Indices]:
+    """Return the demand and the work that each task has of its source, -1 and UNKNOWN where none lends them."""
+    demand, work = np.full(len(run), -1), np.full(len(run), UNKNOWN)
     if source is not None and not isinstance(model.marks, IndependentMarks):
         lent = model.marks.runs
         known = source[run] >= 0
-        rows = lent.tasks(np.diff(offsets))[source[run[known]]] + place[known]
+        rows = lent.tasks(sizes)[source[run[known]]] + place[known]
         demand[known], work[known] = np.asarray(lent.demand)[rows], np.asarray(lent.work)[rows]
-    tenants, tenant = _numbered(runs["tenant"])
-    tasks = draw_tasks(model, kind, tenant[run], tenants, demand, scores_near(work, rng), seed)
-    attempts = draw_attempts(model, tasks, seed)
-    run_ids = runs["run_id"]
-    status = _run_status(attempts, run, runs.height)
-    frames = {
-        "pipeline_runs": runs.with_columns(
-            status,
-            status.alias("raw_status"),
-            observed_until=pl.lit(observed_until, dtype=pl.Datetime("us")),
-            time_basis=pl.lit("utc"),
-        ),
-        "task_runs": _task_runs(attempts, nodes, node, run, run_ids),
-        "task_edges": _task_edges(model.structure, nodes, offsets, shape, run_ids),
-    }
-    if model.assets is not None:
-        task_ids = pl.DataFrame([run_ids[run], nodes["task_id"][node]])
-        reads = np.array([k.reads_asset for k in model.kinds])
-        frames |= draw_assets(model.assets, reads, kind, task_ids, tasks.data, attempts, seed)
-    return frames
+    return demand, work
+
+
+def _data(
+    model: WorkloadModel,
+    nodes: pl.DataFrame,
+    node: Indices,
+    run: Indices,
+    run_ids: pl.Series,
+    tasks: Tasks,
+    attempts: pl.DataFrame,
+    seed: int,
+) -> dict[str, pl.DataFrame]:
+    """Return the tables of data assets, none where the log has none."""
+    if model.assets is None:
+        return {}
+    task_ids = pl.DataFrame([run_ids[run], nodes["task_id"][node]])
+    reads = np.array([k.reads_asset for k in model.kinds])
+    return draw_assets(model.assets, reads, tasks.kind, task_ids, tasks.data, attempts, seed)
 
 
 def _numbered(names: pl.Series) -> tuple[list[str | None], Indices]:
@@ -113,17 +141,14 @@ def _run_status(attempts: pl.DataFrame, run: Indices, count: int) -> pl.Series:
 
     No parent of that task fails, so it is one that is really reached. Otherwise UNKNOWN if the log says so of any task.
     """
-    final = attempts.filter(pl.col("final")).select("task", "status")
-    ended = final.with_columns(run=pl.Series(run)[final["task"]])
-    bad = ended.filter(~pl.col("status").is_in(NATURAL)).group_by("run").agg(pl.col("status").sort_by("task").first())
-    silent = ended.filter(pl.col("status") == "UNKNOWN").select("run", other=pl.lit("UNKNOWN")).unique()
-    return (
-        pl.select(run=pl.int_range(count, dtype=pl.Int64))
-        .join(bad, on="run", how="left", maintain_order="left")
-        .join(silent, on="run", how="left", maintain_order="left")
-        .select(pl.coalesce("status", "other", pl.lit("SUCCEEDED")).alias("status"))
-        .to_series()
-    )
+    final = attempts["status"].filter(attempts["final"])  # one a task, in the order of the tasks, hence of the runs
+    words = pl.Series(("SUCCEEDED", "UNKNOWN", *UNSUCCESSFUL))
+    code = np.zeros(count, dtype=np.uint32)
+    code[run[np.flatnonzero(final == "UNKNOWN")]] = 1
+    bad = np.flatnonzero(~final.is_in(NATURAL))
+    failed, first = np.unique(run[bad], return_index=True)
+    code[failed] = final[bad[first]].cast(pl.Enum(words)).to_physical().to_numpy()
+    return words[code].alias("status")
 
 
 def _task_runs(attempts: pl.DataFrame, nodes: pl.DataFrame, node: Indices, run: Indices, run_ids: pl.Series) -> pl.DataFrame:

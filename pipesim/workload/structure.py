@@ -215,6 +215,12 @@ def run_shapes(places: Places, structure: Structure) -> pl.DataFrame:
     return places.keys.join(known, on="key").select("run_id", "shape")
 
 
+def tasks_per_run(structure: Structure) -> float:
+    """Return the mean number of tasks of a run."""
+    sizes = np.array([len(shape.tasks) for shape in structure.shapes])
+    return float(np.average(sizes[list(structure.pair_shape)], weights=structure.pair_runs))
+
+
 def task_columns(structure: Structure) -> tuple[pl.DataFrame, NDArray[np.int64]]:
     """Return the tasks of all shapes one after the other (TaskNode's columns), and where each shape begins, with the end."""
     rows = [task.model_dump() for shape in structure.shapes for task in shape.tasks]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from datetime import datetime, time, timedelta
 
 import numpy as np
@@ -15,9 +16,12 @@ from pipesim.trace import Trace
 from pipesim.workload.model import WorkloadModel
 from pipesim.workload.privacy import private
 from pipesim.workload.runs import draw_runs, draw_shapes, shapes_of_sources
+from pipesim.workload.structure import tasks_per_run
 
 MAX_RUNS = 50_000_000
 MAX_DAYS = 36_525
+#: What each attempt takes in memory while a trace is drawn: its run, its edges and its data included, rounded up.
+BYTES_PER_ATTEMPT = 700
 
 
 class SynthesisConfig(BaseModel):
@@ -36,11 +40,12 @@ def synthesize(model: WorkloadModel, config: SynthesisConfig) -> Trace:
 
     The trace says what would be run: every task of every run with its attempts, their outcomes and natural durations
     (seconds on a pool of speed 1, waiting excluded). A simulator leaves out what depends on a task that fails for good.
-    A short horizon may hold no arrival at all: the trace is then empty, and valid.
+    A short horizon may hold no arrival at all: the trace is then empty, and valid. All of it is drawn in memory.
 
     Raises:
-        RequestError: If days or scale is not positive and finite, the horizon is over 100 years, or over 50
-            million runs are to be expected.
+        RequestError: If days or scale is not positive and finite, the horizon is over 100 years, over 50 million runs are to
+            be expected, or they would take more memory than the machine has; if a trace is to be private, and no five runs of
+            the log have the same shape.
     """
     _check(model, config)
     name = trace_name(model, config)
@@ -87,12 +92,28 @@ def _check(model: WorkloadModel, config: SynthesisConfig) -> None:
             f"{config.days:g} days are more than a hundred years", where="days", remedy=f"give up to {MAX_DAYS:,}"
         )
     expected = model.arrivals.expected_runs(config.days, config.scale)
+    what = f"{config.days:g} days at scale {config.scale:g} would hold about {expected:.3g} runs"
     if expected > MAX_RUNS:
         raise RequestError(
-            f"{config.days:g} days at scale {config.scale:g} would hold about {expected:.3g} runs; {MAX_RUNS:,} is the most",
+            f"{what}; {MAX_RUNS:,} is the most",
             where="days, scale",
             remedy=f"choose days x scale up to {MAX_RUNS / expected * config.days * config.scale:.3g}",
         )
+    needed, there = expected * tasks_per_run(model.structure) * BYTES_PER_ATTEMPT, _memory()
+    if needed > there:
+        raise RequestError(
+            f"{what}, which take about {needed / 1e9:.3g} GB of memory to draw; this machine has {there / 1e9:.3g} GB",
+            where="days, scale",
+            remedy=f"choose days x scale up to {there / needed * config.days * config.scale:.3g}, or draw several traces",
+        )
+
+
+def _memory() -> float:
+    """Return the bytes of memory of the machine, infinity where the system does not tell."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):
+        return math.inf
 
 
 def midnight_after(end: datetime) -> datetime:
@@ -102,4 +123,5 @@ def midnight_after(end: datetime) -> datetime:
 
 
 def _run_ids(count: int) -> pl.Series:
-    return pl.select(("s" + (pl.int_range(1, count + 1).cast(pl.String).str.zfill(7))).alias("run_id")).to_series()
+    digits = max(7, len(str(count)))  # as many for all, so that they are in order
+    return pl.select(("s" + (pl.int_range(1, count + 1).cast(pl.String).str.zfill(digits))).alias("run_id")).to_series()

@@ -13,6 +13,7 @@ def test_the_benchmark_prints_every_fitter_beside_ours(capsys: pytest.CaptureFix
     script["main"](["--quick"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("12,000 rows in 4 cells")
+    assert float(lines[2].split()[-2]) < 1.0  # GB
     table = {line.split()[0]: line.split() for line in lines if line}
     assert float(table["pipesim"][3]) == 1.0
     assert float(table["pipesim"][4]) < 0.03

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -67,7 +68,9 @@ def test_thin_cells_use_their_parents(job_trace: Any) -> None:
     n = 200
     framework = np.where(np.arange(n) < 20, "Caffe", np.where(np.arange(n) < 100, "PyTorch", "SparkML"))
     types = np.where(np.arange(n) < 10, "deploy", "train")
-    model = fit(job_trace(np.linspace(1, 50, n), framework=framework, task_type=types))
+    seconds = np.linspace(1, 50, n)
+    seconds[:20] = np.random.default_rng(1).permutation(np.linspace(1, 50, 20))
+    model = fit(job_trace(seconds, framework=framework, task_type=types))
     cells = {c.name: c for c in model.durations}
     levels = {name: model.durations[c.uses].level for name, c in cells.items() if c.level == "size"}
     assert levels == {
@@ -127,8 +130,9 @@ def test_a_window_is_fitted_as_if_nothing_else_had_been_submitted(job_trace: Any
     assert model.window.end <= datetime.combine(last + timedelta(days=1), time())
     with pytest.raises(EmptyTraceError, match="between 2030"):
         fit(trace, FitConfig(window="2030-01-01..2030-01-02"))
-    for wrong in ("yesterday", "2026-01-05..2026-01-01", "2026-01-01", "2026-01-01T10:00..2026-01-02"):
-        with pytest.raises(ValidationError):
+    for wrong in ("yesterday", "2026-01-05..2026-01-01", "2026-01-01", "2026-01-01T10:00..2026-01-02",
+                  "2026-01-01T00:00+00:00..2026-01-02", "9999-12-30..9999-12-31"):  # fmt: skip
+        with pytest.raises(ValidationError, match="two days in order such as"):
             FitConfig(window=wrong)
 
 
@@ -144,3 +148,13 @@ def test_a_window_beside_the_log_names_the_days_that_it_has(job_trace: Any) -> N
     with pytest.raises(EmptyTraceError, match="between 2031-01-01") as error:
         fit(job_trace([60.0] * 200), FitConfig(window="2031-01-01..2031-01-05"))
     assert "2024-01-01..2024-01-02" in str(error.value.remedy)
+
+
+@pytest.mark.parametrize("column", ["gpus", "duration_s"])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_what_is_no_quantity_is_refused_with_its_place(job_trace: Any, column: str, value: float) -> None:
+    trace = job_trace([60.0] * 50, gpus=[1.0] * 50)
+    rows = trace.task_runs.with_columns(pl.when(pl.col("run_id") == "r7").then(value).otherwise(column).alias(column))
+    with pytest.raises(RequestError, match=f"{column} is NaN or infinite") as caught:
+        fit(Trace({"pipeline_runs": trace.pipeline_runs, "task_runs": rows}))
+    assert caught.value.where == f"task_runs.{column}"

@@ -7,12 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pipesim.errors import RequestError
 from pipesim.trace import Trace
-from pipesim.workload import SynthesisConfig, fit, synthesize
+from pipesim.workload import FitConfig, SynthesisConfig, fit, synthesize
 from pipesim.workload.arrivals.day_ar import DayArArrivals
 from pipesim.workload.arrivals.day_block import DayBlockArrivals
 from pipesim.workload.model import WorkloadModel
-from pipesim.workload.privacy import FEWEST, private
+from pipesim.workload.privacy import private
+from pipesim.workload.rare import FEWEST
 from tests.workload.conftest import START
 
 SECRETS = ("secret", "alice", "bob", "carol", "vault")
@@ -106,4 +108,73 @@ def test_demands_of_few_tasks_are_left_out_unless_all_are(model: WorkloadModel) 
     assert min(kind.demands.tasks) >= FEWEST
     few = model.kinds[0].model_copy(update={"demands": model.kinds[0].demands.model_copy(update={"tasks": (1, 3)})})
     (kept,) = private(model.model_copy(update={"kinds": (few,)})).kinds
-    assert kept.demands.tasks == (3,)
+    assert (kept.demands.tasks, kept.demands.gpus, kept.demands.size) == ((4,), (None,), (None,))
+
+
+def test_a_shape_of_few_runs_and_its_pipeline_are_left_out(job_trace: Callable[..., Trace]) -> None:
+    rng = np.random.default_rng(7)
+    n = 400
+    jobs = job_trace(
+        rng.lognormal(5, 1, n),
+        pipeline_name=np.where(np.arange(n) < 4, "strange", "usual"),
+        framework=np.where(np.arange(n) < 4, "in-house", np.where(np.arange(n) < 100, "our-own", "PyTorch")),
+    )
+    trace = synthesize(fit(jobs), SynthesisConfig(days=60, private=True))
+    assert set(trace.pipeline_runs["pipeline_name"]) == {"pipeline-1"}
+    assert set(trace.task_runs["framework"]) == {"framework-1", "PyTorch"}
+    with pytest.raises(RequestError, match="no 5 runs") as error:
+        synthesize(fit(job_trace([1.0, 2.0, 3.0, 4.0])), SynthesisConfig(days=1, private=True))
+    assert error.value.remedy
+
+
+def test_combinations_of_few_runs_lose_what_tells_whose_they_are(job_trace: Callable[..., Trace]) -> None:
+    n = 600
+    users = np.array([f"user {i % 3}" for i in range(n)])
+    tenants = np.where(users == "user 0", "x", "y")
+    tenants[:2] = "y"
+    priorities = np.zeros(n, dtype=np.int64)
+    priorities[[4, 40]] = 4_711
+    trace = synthesize(
+        fit(job_trace(np.full(n, 60.0), user=users, tenant=tenants, priority=priorities)),
+        SynthesisConfig(days=400, private=True),
+    )
+    found = trace.pipeline_runs.select("tenant", "user", "priority").unique()
+    assert 4_711 not in found["priority"].to_list()
+    # User 0 and y are both frequent, but they came together only once.
+    assert {(t, u) for t, u, _ in found.rows() if u is not None} == {
+        ("tenant-2", "user-1"),
+        ("tenant-1", "user-2"),
+        ("tenant-1", "user-3"),
+    }
+
+
+def test_seldom_exact_values_of_a_rounded_log_are_not_repeated(job_trace: Callable[..., Trace]) -> None:
+    rng = np.random.default_rng(11)
+    n = 150
+    seconds = np.floor(rng.lognormal(9, 1.5, n))
+    seconds[::3] = 3_600.0
+    read = rng.integers(10**6, 10**9, n)
+    status = np.where(np.arange(n) == 5, "TIMEOUT", "SUCCEEDED")
+    seconds[5] = 77_777.0
+    model = fit(job_trace(seconds, read_bytes=read, status=status))
+    trace = synthesize(model, SynthesisConfig(days=30, private=True)).task_runs
+    values, counts = np.unique(seconds, return_counts=True)
+    seldom = set(values[counts < FEWEST].tolist())
+    shares = trace.select(
+        seconds=pl.col("duration_s").is_in(list(seldom)).mean(), read=pl.col("read_bytes").is_in(read.tolist()).mean()
+    ).row(0)
+    assert max(shares) < 0.01  # what chance hits, one second among thousands
+    assert not (trace["duration_s"] == 77_777.0).any()
+    assert trace.select((pl.col("duration_s") == 3_600).mean()).item() == pytest.approx(1 / 3, abs=0.05)
+    assert trace["duration_s"].median() == pytest.approx(float(np.median(seconds)), rel=0.2)
+
+
+def test_the_week_of_a_short_log_is_not_that_of_an_hour_of_week_model(job_trace: Callable[..., Trace]) -> None:
+    rng = np.random.default_rng(5)
+    model = fit(
+        job_trace(rng.lognormal(5, 1, 700), at_s=np.sort(rng.random(700)) * 7 * 86_400), FitConfig(arrivals="hour-of-week")
+    )
+    before, after = model.arrivals, private(model).arrivals
+    assert after.expected_runs(7, 1) == pytest.approx(before.expected_runs(7, 1), rel=1e-6)
+    days = before.weekly_rates().reshape(7, 24), after.weekly_rates().reshape(7, 24)
+    assert not np.isclose(days[0].sum(axis=1)[:, None], days[1].sum(axis=1)).any()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pipesim.errors import RequestError
 from pipesim.lake import safe_name
 from pipesim.trace import Trace
-from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, synthesize
-from pipesim.workload.draws import expand, grouped_choice
+from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, synthesis, synthesize
+from pipesim.workload.draws import expand, grouped_choice, whole_numbers
 
 STATUSES = ["SUCCEEDED", "FAILED", "CANCELLED", "TIMEOUT", "UNKNOWN", "RUNNING", "SKIPPED", "PENDING"]
 START = datetime(2024, 1, 1)
@@ -237,6 +237,26 @@ def test_impossible_requests_are_refused(job_trace: Any, days: float, scale: flo
     model = fit(job_trace([5.0, 6.0, 7.0]), FitConfig(arrivals="poisson"))
     with pytest.raises(RequestError, match=message):
         synthesize(model, SynthesisConfig(days=days, scale=scale))
+
+
+def test_more_than_the_memory_holds_is_refused(job_trace: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fit(job_trace(np.full(400, 5.0)), FitConfig(arrivals="poisson"))
+    fits = synthesize(model, SynthesisConfig(days=10.0)).task_runs.height
+    monkeypatch.setattr(synthesis, "_memory", lambda: fits * synthesis.BYTES_PER_ATTEMPT * 1.5)
+    with pytest.raises(RequestError, match=r"GB of memory.*this machine has") as error:
+        synthesize(model, SynthesisConfig(days=20.0))
+    assert "days x scale up to 15" in str(error.value.remedy)
+    assert synthesize(model, SynthesisConfig(days=10.0)).task_runs.height == fits
+
+
+def test_identifiers_of_runs_are_in_order_however_many_there_are() -> None:
+    for count in (0, 12, 10_000_001):
+        assert synthesis._run_ids(count).is_sorted()
+    assert synthesis._run_ids(12)[11] == "s0000012"
+
+
+def test_numbers_that_no_integer_holds_are_cut_off() -> None:
+    assert whole_numbers(np.array([1.5, np.nan, 1e30])).to_list() == [2, None, 2**63 - 1024]
 
 
 @given(st.lists(st.lists(st.integers(0, 5), min_size=1).filter(any), min_size=1, max_size=8), st.integers(0, 99))

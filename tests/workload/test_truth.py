@@ -40,6 +40,7 @@ from pipesim.workload.tasks.assets import fit_assets
 from pipesim.workload.tasks.durations import fit_durations
 from pipesim.workload.tasks.kinds import Kind, fit_kinds
 from pipesim.workload.tasks.preprocessing import DataTime, DataTimeChoice
+from pipesim.workload.tasks.told import tell
 from tests.workload.sample_truth import expected_outcomes, quantities
 
 pytestmark = pytest.mark.endurance
@@ -65,7 +66,7 @@ def part_intervals(log: Trace) -> Iterator[Interval]:
     structure, _ = fit_structure(find_places(log))
     plain = attempts.drop("reads", "bytes", "cells", "day", "place")
     kinds = fit_kinds(plain, log)
-    cells, _ = fit_durations(plain, lambda *names: stream(0, *names))
+    cells, _ = fit_durations(tell([plain]), lambda *names: stream(0, *names))
     assets, _ = fit_assets(log)
     return chain(
         mark_intervals(runs, fit_combinations(runs, structure.pipelines), structure.pipelines, LEVEL),

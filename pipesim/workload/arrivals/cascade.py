@@ -27,7 +27,7 @@ class Cascade(Part):
 
     Of n submissions in a cell the left half has Binomial(n, p), p ~ Beta(a, a), with `a` by the level and by n: small where
     submissions come in bursts, large where halves are alike. Inside the last cells, of 0.9 s, they are uniform. With patterns
-    it ends at eighths of an hour, which have the patterns of such eighths of the log.
+    it ends at half hours, which have the patterns of half hours of the log.
     """
 
     alphas: tuple[tuple[float, ...], ...] = Field(min_length=LEVELS, max_length=LEVELS, description="[level][bin of n].")

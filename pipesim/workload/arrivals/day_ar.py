@@ -87,7 +87,8 @@ class DayArArrivals(CoxArrivals):
         for kind in (False, True):
             mine = np.flatnonzero((weekday(horizon) >= SATURDAY) == kind)
             alike = np.flatnonzero((weekend == kind) & (of_source > 0))
-            candidates = alike if len(alike) else np.arange(len(of_source))
+            # One day alone would be copied.
+            candidates = alike if len(alike) > 1 else np.arange(len(of_source))
             apart = np.abs(np.log((of_source[candidates] + _HALF) / (totals[mine, None] + _HALF)))
             near = candidates[np.argsort(apart, axis=1, kind="stable")[:, : max(2, min(_NEAREST, len(candidates) // 4))]]
             rows = np.arange(len(mine))

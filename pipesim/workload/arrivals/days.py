@@ -62,7 +62,7 @@ def fit_source_days(submitted: Instants, begin: int, end: int) -> tuple[SourceDa
     of_hour = np.bincount(submitted // HOUR_US - days[0] * 24, minlength=len(days) * 24)
     counts = of_hour.reshape(-1, 24).astype(np.float64)
     whole = whole_days(days, len(submitted), begin, end)
-    if not whole.any():
+    if not counts[whole].any():
         return _part_of_a_day(submitted, begin, end)
     source = SourceDays(day=tuple(days[whole].tolist()), intensity=tuple(map(tuple, counts[whole].tolist())))
     groups = _groups(source)
@@ -90,7 +90,7 @@ def whole_days(days: Days, submissions: int, begin: int, end: int) -> NDArray[np
 
 
 def _part_of_a_day(submitted: Instants, begin: int, end: int) -> tuple[SourceDays, list[str]]:
-    """Return one day of the rate of a log that covers no whole day: by hour of the day if it has all 24, else flat."""
+    """Return one day of the rate of a log without a whole day that has runs: by hour of the day if it has all 24, else flat."""
     hours = np.arange(begin // HOUR_US, end // HOUR_US + 1)
     covered = np.maximum(np.minimum((hours + 1) * HOUR_US, end) - np.maximum(hours * HOUR_US, begin), 0) / HOUR_US
     exposure = np.bincount(hours % 24, weights=covered, minlength=24)
@@ -100,7 +100,7 @@ def _part_of_a_day(submitted: Instants, begin: int, end: int) -> tuple[SourceDay
         rates, what = counts / exposure, "each hour of the day has its own rate, every day the same"
     else:
         rates, what = np.full(24, len(submitted) / span), "the rate is its mean, without a rhythm"
-    note = f"arrivals: the log covers {exposure.sum():.3g} h and no whole day; {what}"
+    note = f"arrivals: the log covers {exposure.sum():.3g} h and no whole day with runs; {what}"
     return SourceDays(day=(int(begin // DAY_US),), intensity=(tuple(rates.tolist()),)), [note]
 
 

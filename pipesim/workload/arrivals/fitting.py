@@ -38,7 +38,7 @@ def fit_arrivals(
     Raises:
         RequestError: If the log is silent for most of its time, as where a clock jumped.
     """
-    _refuse_silence(submitted)
+    _refuse_silence(submitted, end)
     if kind == "poisson":
         model, notes = fit_poisson(submitted, end)
         return model, None, notes
@@ -53,14 +53,18 @@ def fit_arrivals(
     return DayBlockArrivals(source=source, cascade=cascade), None, notes
 
 
-def _refuse_silence(submitted: Instants) -> None:
-    gaps = np.diff(submitted)
-    if not len(gaps) or gaps.max() <= max(_SILENCE_DAYS * DAY_US, (submitted[-1] - submitted[0]) / 2):
+def _refuse_silence(submitted: Instants, end: int) -> None:
+    instants = np.append(submitted, max(end, submitted[-1]))
+    gaps = np.diff(instants)
+    if gaps.max() <= max(_SILENCE_DAYS * DAY_US, (instants[-1] - instants[0]) / 2):
         return
     at = int(np.argmax(gaps))
-    last, first, end = (str(np.datetime64(int(submitted[i]), "us"))[:19] for i in (at, at + 1, -1))
+    last, after = (str(np.datetime64(int(instants[i]), "us"))[:19] for i in (at, at + 1))
+    # One side of the silence: what comes after it, if anything was submitted there.
+    side = submitted[at + 1 :] if at + 1 < len(submitted) else submitted
+    begin, until = (str(np.datetime64(int(side[i]), "us"))[:10] for i in (0, -1))
     raise RequestError(
-        f"nothing was submitted from {last} to {first}, more than half of the log: a clock jumped, or these are two logs",
+        f"nothing was submitted from {last} to {after}, more than half of the log: a clock jumped, or these are two logs",
         where="pipeline_runs.submitted_at",
-        remedy=f"fit one side of it, for example with --window {first[:10]}..{end[:10]}",
+        remedy=f"fit one side of it, for example with --window {begin}..{until}",
     )

@@ -12,8 +12,8 @@ from pipesim.workload.part import Part
 
 Counts = NDArray[np.int64]
 
-#: A pattern covers an eighth of an hour: longer ones would copy the log, shorter ones lose what follows what.
-LEVEL = 3
+#: A pattern covers half an hour: longer ones would copy the log, shorter ones lose what follows what.
+LEVEL = 1
 _WIDTH_US = HOUR_US // 2**LEVEL
 #: More submissions tell no other patterns; the model would only grow.
 _MOST = 100_000
@@ -22,11 +22,11 @@ _CANDIDATES = 10
 
 
 class Patterns(Part):
-    """The submissions of the log in the eighths of an hour that have any.
+    """The submissions of the log in the half hours that have any.
 
     Attributes:
         size: How many submissions each has, ascending.
-        offset: When each came, in units of the log's resolution since the eighth began; pattern after pattern.
+        offset: When each came, in units of the log's resolution since the half hour began; pattern after pattern.
     """
 
     size: tuple[int, ...] = Field(min_length=1)
@@ -35,12 +35,12 @@ class Patterns(Part):
     def place(self, rng: np.random.Generator, cell: Instants, counts: Counts, scale: float, resolution_us: int) -> Instants:
         """Return instants, in no order.
 
-        Each eighth has the pattern of one of the log with about `counts / scale` submissions, of which as many are kept at
+        Each half hour has the pattern of one of the log with about `counts / scale` submissions, of which as many are kept at
         random as it needs. Where it needs more, the pattern is stretched to them.
 
         Args:
             rng: The generator.
-            cell: [c] Eighths of hours since 1970.
+            cell: [c] Half hours since 1970.
             counts: [c] How many submissions each has, at least one.
             scale: What the rate of the log was multiplied by, at most 1.
             resolution_us: The unit of the offsets.
@@ -74,7 +74,7 @@ class Patterns(Part):
 
 
 def fit_patterns(submitted: Instants, resolution_us: int) -> Patterns:
-    """Return the patterns of a log; of one with over 100,000 submissions, those of evenly spread eighths of hours.
+    """Return the patterns of a log; of one with over 100,000 submissions, those of evenly spread half hours.
 
     Args:
         submitted: Sorted submission instants, at least one.

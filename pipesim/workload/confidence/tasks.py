@@ -68,7 +68,7 @@ def _endings(name: str, ended: pl.DataFrame, kind: Kind | None, statuses: list[s
             retry = fitted[status].retry if kind else float(could["followed"].mean())  # type: ignore[arg-type]
             yield from rows("outcomes", "probability of a retry", [of_name], [retry], share_limits(again, begun, level), _HOW)
         held = mine.filter(pl.col("seconds").is_not_null())
-        if kind and (law := fitted[status].held) is not None and held["seconds"].n_unique() > 1:
+        if kind and held.height >= MIN_OUTCOMES and (law := fitted[status].held) is not None and held["seconds"].n_unique() > 1:
             seconds = held["seconds"].to_numpy()
             sample = Lifetimes(seconds, np.zeros(len(seconds), dtype=bool), clusters(held["day"].to_numpy()))
             median = float(law.quantile(np.array([0.5]))[0])

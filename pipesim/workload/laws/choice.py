@@ -20,7 +20,7 @@ from pipesim.workload.laws.families import (
     standard_error,
 )
 from pipesim.workload.laws.halves import Halves, split
-from pipesim.workload.laws.judging import Cdf, anderson_darling, ks_distance, noise_floor
+from pipesim.workload.laws.judging import Cdf, anderson_darling, ks_distance, noise_floor, tail_is_right
 from pipesim.workload.laws.law import ConstantLaw, Law, round_down, table_law
 from pipesim.workload.laws.mixture import Mixture, fit_mixture
 from pipesim.workload.laws.screening import Screened, screen
@@ -101,7 +101,7 @@ def choose_law(
     From 2,000 exact values on it is a quantile table with a generalised Pareto tail, from 200 on a mixture of Gaussians on the
     logarithm, from 50 on the best family if it is near enough to held-out rows, and with fewer a plain quantile table. A family
     that is near enough, explains held-out rows as well as any other law, and is as near to them as that table or mixture, is
-    preferred at any number of rows.
+    preferred at any number of rows. A law that is wrong about its tail gives way to a mixture, and that to a table.
 
     Args:
         values: Non-negative finite numbers, at least one of them exact.
@@ -180,16 +180,17 @@ def _compete(sample: Halves, screening: Screening) -> LawChoice:
     families = [f for f in fits.values() if f is not None]
     near = [f for f in families if distances.get(f.family, np.inf) <= threshold]
     name, reason = _usual(exact, distances, pick(near, sample.test) if near else None, threshold)
+    candidates = [(name, reason)]
     as_near = [f for f in near if distances[f.family] <= distances.get(name, np.inf) + _SAME * floor]
     rivals: list[Fitted | Mixture] = [*families, mixture]
     simple = [f for f in as_near if all(_as_likely(f, rival, sample.test) for rival in rivals)]
     if simple and name in (MIXTURE, TABLE):
         best = pick(simple, sample.test).family
         reason = f"{best} explains held-out rows as well as any other law and is as near to them as the {name}"
-        name = best
-    law, remark = _final(name, fits, sample)
+        candidates.insert(0, (best, reason))
+    law, reason = _first_right(candidates, fits, sample)
     return LawChoice(
-        law=law, reason=reason + remark, rows=len(sample.values), censored=int(sample.censored.sum()),
+        law=law, reason=reason, rows=len(sample.values), censored=int(sample.censored.sum()),
         noise_floor=floor, ks_threshold=threshold, scores=tuple(scores),
     )  # fmt: skip
 
@@ -253,6 +254,29 @@ def _usual(exact: int, distances: dict[str, float], family: Fitted | None, thres
     if family is not None:
         return family.family, f"{family.family} is near enough to held-out rows, and {exact} exact rows are too few for more"
     return nearer, f"no family is near enough to held-out rows; the {nearer} is the nearest law"
+
+
+def _first_right(candidates: Sequence[tuple[str, str]], fits: dict[str, Fitted | None], sample: Halves) -> tuple[Law, str]:
+    """Return the first law that is right about its tail when it is fitted to all rows, and why; a table always is.
+
+    Held-out distances are those of half of the rows, and hardly feel a tail: a family that stands for a mixture of several may
+    be near enough and have its .9 quantile far off.
+
+    Args:
+        candidates: Names of laws with the reasons to choose them. Mixture and table follow where none is right.
+        fits: The families, fitted to the first half.
+        sample: The rows.
+    """
+    refused: list[str] = []
+    for name, reason in (*candidates, (MIXTURE, "a mixture is the next"), (TABLE, "a table follows the rows")):
+        if name in refused:
+            continue
+        law, remark = _final(name, fits, sample)
+        if name == TABLE or tail_is_right(sample.values, sample.censored, law, sample.resolution):
+            doubt = f"of {' and '.join(refused)} too many or too few rows are in the tail; " if refused else ""
+            return law, doubt + reason + remark
+        refused.append(name)
+    raise AssertionError("a table is never refused")
 
 
 def _final(name: str, fits: dict[str, Fitted | None], sample: Halves) -> tuple[Law, str]:

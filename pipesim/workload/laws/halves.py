@@ -70,8 +70,10 @@ def split(values: Floats, censored: Flags, resolution: float | None, rng: np.ran
     if len(second) > _JUDGED_ROWS:
         second = np.sort(rng.choice(second, _JUDGED_ROWS, replace=False))
     maximum, _ = largest(values, censored)
+    # A lower bound of zero says nothing, least of all that the value is zero.
+    zero = 0.0 if rounded else float(np.mean((values == 0) & ~censored))
     return Halves(
-        values, censored, resolution, unit, 0.0 if rounded else float(np.mean(values == 0)), maximum,
+        values, censored, resolution, unit, zero, maximum,
         whole=binned(kept), train=binned(kept & first), test=binned(kept & ~first),
         train_rows=(values[first], censored[first]), held_out=(values[second], censored[second]),
     )  # fmt: skip

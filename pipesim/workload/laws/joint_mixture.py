@@ -41,10 +41,6 @@ class GaussianMixture(Part):
     rows: int
     bic: tuple[float, ...]
 
-    def log_density(self, x: Floats) -> Floats:
-        """Return the log density at n points, (n, d)."""
-        return _total(_joint(x, self._components()))
-
     def quantile(self, u: Floats) -> Floats:
         """Return the values of the first coordinate below which a draw falls with probabilities `u`."""
         from scipy import special

@@ -8,12 +8,19 @@ import numpy as np
 
 from pipesim.workload.laws.binned import Flags
 from pipesim.workload.laws.closed_forms import Floats
-from pipesim.workload.laws.law import kaplan_meier
+from pipesim.workload.laws.law import Law, kaplan_meier
 
 Cdf = Callable[[Floats], Floats]
 #: Mean of the largest absolute value of a Brownian bridge: two samples of one law lie about this x sqrt(1/n + 1/m) apart.
 _BRIDGE = 0.8687
 _HAIR = 1e-9
+#: Quantiles that capacity is planned by, of which a distance on the probability scale says little.
+_UPPER: Floats = np.array([0.9, 0.95, 0.99])
+#: So many rows have to be expected beyond a quantile for their number to be nearly normal; a product-limit needs four times
+#: as many.
+_FEWEST_BEYOND = 5
+#: The two-sided 95 % quantile of the normal law.
+_NORMAL = 1.96
 
 
 def noise_floor(fitted: int, held_out: int) -> float:
@@ -54,6 +61,53 @@ def _hall_wellner(values: Floats, censored: Flags, points: Floats, before: Float
     if not open_ended[-1]:
         weight[-1] = weight[-2] if len(weight) > 1 else 1.0
     return weight
+
+
+def same_law(a: Floats, b: Floats) -> float:
+    """Return the probability that two samples (ascending) of one law differ by more: the Kolmogorov-Smirnov test.
+
+    The distribution is the asymptotic one with the correction of Stephens (1970). Equal values make the test a little more
+    reluctant to tell samples apart.
+    """
+    from scipy import special
+
+    few, many = (a, b) if len(a) <= len(b) else (b, a)
+    # Between two points of the smaller sample its distribution function stands still, so the largest distance is at a point.
+    distance = 0.0
+    for side in ("left", "right"):
+        gaps = np.searchsorted(few, few, side=side) / len(few) - np.searchsorted(many, few, side=side) / len(many)
+        distance = max(distance, float(np.max(np.abs(gaps))))
+    root = np.sqrt(len(a) * len(b) / (len(a) + len(b)))
+    return float(special.kolmogorov((root + 0.12 + 0.11 / root) * distance))
+
+
+def tail_is_right(values: Floats, censored: Flags, law: Law, resolution: float | None = None) -> bool:
+    """Return whether a law has as many rows beyond its .9, .95 and .99 quantiles as it says, within 95 % limits each.
+
+    The rows are those that the law was fitted to, which makes the test reluctant. Where some are censored, shares are those of
+    the Kaplan-Meier estimate with Greenwood's variance (1926). Quantiles that fewer than five rows are expected beyond, or
+    where some are censored fewer than twenty are left at, are not asked for.
+
+    Args:
+        values: Non-negative finite numbers.
+        censored: Where the truth is only known to be larger.
+        law: What they are said to come from.
+        resolution: The unit that values were rounded down to.
+    """
+    points, cdf = kaplan_meier(values, censored)
+    at_risk = len(values) - np.searchsorted(np.sort(values), points, side="left")
+    survival = 1.0 - cdf
+    hazard = np.clip(1.0 - survival / np.concatenate([[1.0], survival[:-1]]), 0.0, 1.0 - 1e-12)
+    greenwood = np.cumsum(hazard / (at_risk * (1.0 - hazard)))
+    at = law.quantile(_UPPER)
+    said = law.cdf(at * (1 + _HAIR) if resolution is None else at + resolution * (1 - _HAIR))
+    place = np.searchsorted(points, at * (1 + _HAIR), side="right") - 1
+    left = at_risk[place] / 4 if censored.any() else len(values) * (1 - said)
+    asked = (place >= 0) & (said < 1) & (left >= _FEWEST_BEYOND)
+    place, said = place[asked], said[asked]
+    # Greenwood's sum is that of the rows; without censored ones the law's own share gives the binomial variance.
+    variance = (1 - said) ** 2 * np.maximum(greenwood[place], said / (1 - said) / len(values))
+    return bool(np.all(np.abs(cdf[place] - said) <= _NORMAL * np.sqrt(variance)))
 
 
 def anderson_darling(values: Floats, cdf: Cdf, resolution: float | None = None) -> float:

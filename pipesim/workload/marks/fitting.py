@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from pipesim.trace import Trace
-from pipesim.workload.arrivals.clock import HOUR_US
+from pipesim.workload.arrivals.clock import HOUR_US, Instants
 from pipesim.workload.marks.combinations import MARKS, Combinations
 from pipesim.workload.marks.hour_octave import HourOctaveMarks, octaves
 from pipesim.workload.marks.independent import IndependentMarks
@@ -32,6 +32,7 @@ def fit_marks(
     structure: Structure,
     kinds: tuple[Kind, ...],
     cells: tuple[DurationCell, ...],
+    submitted: Instants,
 ) -> Coupling:
     """Return how the marks of runs hang together with their arrivals.
 
@@ -44,6 +45,7 @@ def fit_marks(
         structure: The shapes of its runs.
         kinds: The kinds of its tasks.
         cells: The duration cells of its tasks.
+        submitted: The instants of all submissions, ascending, of which the trace may hold a part.
     """
     runs = trace.pipeline_runs.filter(pl.col("pipeline_name").is_in(structure.pipelines) & pl.col("submitted_at").is_not_null())
     runs = runs.sort("submitted_at", "run_id")
@@ -63,7 +65,7 @@ def fit_marks(
     source = fit_source_runs(marked, tasks)
     if kind == "same-day":
         return SameDayMarks(runs=source)
-    return HourOctaveMarks(runs=source, octave=_octaves(source, marked))
+    return HourOctaveMarks(runs=source, octave=_octaves(source, submitted))
 
 
 def _tasks(attempts: pl.DataFrame, kinds: tuple[Kind, ...], cells: tuple[DurationCell, ...]) -> pl.DataFrame:
@@ -79,9 +81,9 @@ def _tasks(attempts: pl.DataFrame, kinds: tuple[Kind, ...], cells: tuple[Duratio
     return pl.concat(parts).join(work, on=["run_id", "task_id"])
 
 
-def _octaves(source: SourceRuns, marked: pl.DataFrame) -> tuple[int, ...]:
+def _octaves(source: SourceRuns, submitted: Instants) -> tuple[int, ...]:
     """Return the octave of each source run's hour, by all the runs of the hour, kept or not."""
-    hour = (marked["submitted_at"].dt.epoch("us") // HOUR_US).to_numpy()
+    hour = submitted // HOUR_US
     known, first = np.unique(hour, return_index=True)
     of_hour = octaves(hour, 1.0)[first]
     return tuple(of_hour[np.searchsorted(known, np.asarray(source.hour))].tolist())

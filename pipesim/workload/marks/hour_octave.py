@@ -15,13 +15,17 @@ from pipesim.workload.part import Part
 
 #: Runs of one session follow each other, so that many neighbours are drawn at once.
 _BLOCK = 10
+#: That one hour has a run and the next has three is chance, and would end blocks: the octaves below this one are told by days.
+_QUIET_OCTAVE = 3
 
 
 class HourOctaveMarks(Part):
     """Blocks of 10 runs of any hours of the log that had as many runs as this one, within a factor of two.
 
+    Hours of under eight runs are as busy as their days, so that in a log of few runs an hour blocks are neighbours of the log.
+
     Attributes:
-        octave: Of each run, that of its hour: the whole part of the base-2 logarithm of the hour's runs.
+        octave: Of each run, that of its hour (`octaves`).
     """
 
     kind: Literal["hour-octave"] = "hour-octave"
@@ -50,12 +54,21 @@ class HourOctaveMarks(Part):
 
 
 def octaves(hour: Indices, scale: float) -> Indices:
-    """Return for each run the octave of its hour's number of runs at scale 1.
+    """Return for each run how busy its hour is at scale 1.
+
+    That is the octave of the hour's number of runs, the whole part of its base-2 logarithm. In an hour of under eight runs it
+    is that of the mean hour of the day, 2 at most.
 
     Args:
         hour: The hour of each run, ascending.
         scale: What the rate was multiplied by.
     """
-    _, place, counts = np.unique(hour, return_inverse=True, return_counts=True)
-    levels: Floats = np.floor(np.log2(np.maximum(counts / scale, 1.0)))
+    own, of_day = (_octaves_of(hour // span, span * scale) for span in (1, 24))
+    return np.where(own >= _QUIET_OCTAVE, own, np.minimum(of_day, _QUIET_OCTAVE - 1))
+
+
+def _octaves_of(period: Indices, unit: float) -> Indices:
+    """Return for each run the octave of the runs of its period, counted in a unit."""
+    _, place, counts = np.unique(period, return_inverse=True, return_counts=True)
+    levels: Floats = np.floor(np.log2(counts / unit))
     return levels.astype(np.int64)[place]

@@ -9,7 +9,7 @@ import polars as pl
 
 from pipesim.streams import stream
 from pipesim.trace import Trace
-from pipesim.workload.draws import Indices
+from pipesim.workload.draws import MAX_INT64, Indices, whole_numbers
 from pipesim.workload.laws.joint_mixture import MIN_ROWS, GaussianMixture, fit_mixture
 from pipesim.workload.laws.law import Floats
 from pipesim.workload.laws.quantities import Correlation, Quantity, correlated, fit_correlation, fit_quantity
@@ -20,7 +20,6 @@ _COLUMNS = ("size_bytes", "row_count", "column_count")
 _LEAST = (0.0, 0.0, 1.0)
 #: Nothing larger than this many times the largest value of the log is drawn.
 _BEYOND = 1.2
-_MAX_INT64 = float(2**63 - 1024)
 
 
 class AssetCopula(Part):
@@ -75,11 +74,11 @@ class AssetMixture(Part):
         from scipy import special
 
         n = len(data)
-        first = self.mixture.quantile(special.ndtr(data))
         told = np.array(self.told)[np.searchsorted(np.cumsum(self.assets) / np.sum(self.assets), rng.random(n), side="right")]
-        if self.columns[0] == "size_bytes":
-            given = ~np.isnan(read)
-            first[given] = np.log(np.maximum(read[given] + self.shift[0], 1.0))
+        given = ~np.isnan(read) & (self.columns[0] == "size_bytes")
+        first = np.empty(n)
+        first[given] = np.log(np.maximum(read[given] + self.shift[0], 1.0))
+        first[~given] = self.mixture.quantile(special.ndtr(data[~given]))
         rest = self.mixture.rest(first, rng.random(n), rng.standard_normal((len(self.columns) - 1, n)))
         drawn = {c: np.full(n, np.nan) for c in _COLUMNS}
         for i, (column, logs) in enumerate(zip(self.columns, [first, *rest], strict=True)):
@@ -120,7 +119,7 @@ def _mixture(assets: pl.DataFrame, columns: list[str], complete: Floats) -> Asse
     return AssetMixture(
         columns=tuple(columns),
         shift=tuple(shift.tolist()),
-        maximum=tuple(np.maximum(np.floor(np.minimum(_BEYOND * largest, _MAX_INT64)), 1.0).tolist()),
+        maximum=tuple(np.maximum(np.floor(np.minimum(_BEYOND * largest, MAX_INT64)), 1.0).tolist()),
         mixture=fit_mixture(np.log(complete + shift)),
         told=tuple(told.select(columns).rows()),
         assets=tuple(told["assets"].to_list()),
@@ -142,20 +141,23 @@ def draw_assets(
         seed: Root seed.
     """
     rng = stream(seed, "assets")
-    reader = np.flatnonzero(rng.random(len(kind)) < reads[kind])
-    read = attempts.filter(pl.col("attempt") == 1)["read_bytes"][reader]
+    is_reader = rng.random(len(kind)) < reads[kind]
+    reader = np.flatnonzero(is_reader)
+    task, attempt = (attempts[c].to_numpy() for c in ("task", "attempt"))
+    read = attempts["read_bytes"][np.flatnonzero(attempt == 1)[reader]]
     drawn = sizes.draw(read.cast(pl.Float64).fill_null(np.nan).to_numpy(), data[reader], rng)
-    whole = {c: pl.Series(values).fill_nan(None).round().cast(pl.Int64) for c, values in drawn.items()}
+    whole = {c: whole_numbers(values) for c, values in drawn.items()}
     assets = task_ids[reader].with_columns(
-        pl.Series("task", reader),
         asset_id=pl.format("{}-{}", "run_id", "task_id"),
         version=pl.lit("1"),
         row_count=whole["row_count"],
         column_count=whole["column_count"],
         size_bytes=pl.coalesce(read, whole["size_bytes"]),
     )
-    io = attempts.select("task", "attempt").join(assets, on="task", maintain_order="left")
+    reading = np.flatnonzero(is_reader[task])
+    of_task = np.cumsum(is_reader) - 1
+    io = assets.drop("column_count")[of_task[task[reading]]]
     return {
         "data_assets": assets.select("asset_id", "version", *_COLUMNS),
-        "task_io": io.drop("column_count", "task").with_columns(direction=pl.lit("read")),
+        "task_io": io.with_columns(pl.Series("attempt", attempt[reading]), direction=pl.lit("read")),
     }

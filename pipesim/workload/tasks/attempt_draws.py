@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -10,12 +11,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipesim.streams import stream
-from pipesim.workload.draws import Indices, grouped_choice
+from pipesim.workload.draws import Indices, grouped_choice, whole_numbers
 from pipesim.workload.laws.law import Floats, Law
 from pipesim.workload.laws.quantities import conditional, third, uniform
 from pipesim.workload.model import WorkloadModel
 from pipesim.workload.tasks.durations import cell_index
-from pipesim.workload.tasks.kinds import DEMAND, Kind
+from pipesim.workload.tasks.kinds import DEMAND, Demands, Kind
 
 
 @dataclass(frozen=True)
@@ -58,34 +59,93 @@ def draw_tasks(
         seed: Root seed.
     """
     begins = np.cumsum([0, *(len(k.demands.tasks) for k in model.kinds)])[:-1]
-    drawn = _draw_demands(model.kinds, kind, tenant, tenants, stream(seed, "demands").random(len(kind)))
-    entry = begins[kind] + np.where(demand >= 0, demand, drawn)
+    open_, u = np.flatnonzero(demand < 0), stream(seed, "demands").random(len(kind))
+    entry = begins[kind] + demand
+    entry[open_] = begins[kind[open_]] + _draw_demands(model.kinds, kind[open_], tenant[open_], tenants, u[open_])
     cell = cell_index(model.durations, model.kinds, tenants)[entry, tenant]
     together = np.array([k.correlation[0] for k in model.kinds])[kind]
     data = together * work + np.sqrt(1 - together**2) * stream(seed, "data").standard_normal(len(kind))
     return Tasks(kind, entry, cell, work, data)
 
 
-def draw_attempts(model: WorkloadModel, tasks: Tasks, seed: int) -> pl.DataFrame:
+@dataclass(frozen=True)
+class Ends:
+    """How n attempts end, ordered by task and attempt.
+
+    Args:
+        task: [n] Index into the tasks.
+        attempt: [n] 1, 2, ... of the task.
+        outcome: [n] Index into all kinds' outcomes, one kind after the other.
+        final: [n] Whether no attempt follows.
+    """
+
+    task: Indices
+    attempt: Indices
+    outcome: Indices
+    final: NDArray[np.bool_]
+
+
+def draw_ends(kinds: tuple[Kind, ...], kind: Indices, seed: int) -> Ends:
+    """Return how the attempts of tasks end.
+
+    An attempt that fails is followed by another with the fitted probability, until the most that were seen.
+
+    Args:
+        kinds: The kinds of a workload model.
+        kind: [n] Each task's kind.
+        seed: Root seed.
+    """
+    owner = np.repeat(np.arange(len(kinds)), [len(k.outcomes) for k in kinds])
+    choose = grouped_choice(owner, np.array([o.probability for k in kinds for o in k.outcomes]), len(kinds))
+    retry = np.array([o.retry for k in kinds for o in k.outcomes])
+    most = np.array([k.max_attempts for k in kinds])
+    task = np.arange(len(kind))
+    counts = np.ones(len(kind), dtype=np.int64)
+    rounds = []
+    for number in range(1, int(most.max()) + 1):
+        rng = stream(seed, "outcomes", number)
+        outcome = choose(kind[task], rng.random(len(task)))
+        again = (rng.random(len(task)) < retry[outcome]) & (number < most[kind[task]])
+        rounds.append((task, outcome, again))
+        task = task[again]
+        if not len(task):
+            break
+        counts[task] += 1
+    owner = np.repeat(np.arange(len(kind)), counts)
+    begins = np.cumsum(counts) - counts
+    attempts, outcomes = np.empty((2, len(owner)), dtype=np.int64)
+    finals = np.empty(len(owner), dtype=np.bool_)
+    for number, (task, outcome, again) in enumerate(rounds, start=1):
+        at = begins[task] + (number - 1)
+        attempts[at], outcomes[at], finals[at] = number, outcome, ~again
+    return Ends(owner, attempts, outcomes, finals)
+
+
+def draw_attempts(model: WorkloadModel, tasks: Tasks, ends: Ends, seed: int) -> pl.DataFrame:
     """Return one row an attempt, ordered by task and attempt.
+
+    Args:
+        model: The workload model.
+        tasks: What `draw_tasks` returns.
+        ends: What `draw_ends` returns of their kinds.
+        seed: Root seed.
 
     Returns:
         task (index into the tasks), attempt, status, final (no attempt follows), the demand columns, duration_s, read_bytes
         and written_bytes.
     """
-    task, attempt, outcome, final = _draw_outcomes(model.kinds, tasks.kind, seed)
-    duration, read, written = _draw_quantities(model, tasks, task, outcome, seed)
+    duration, read, written = _draw_quantities(model, tasks, ends.task, ends.outcome, seed)
     statuses = pl.Series([o.status for k in model.kinds for o in k.outcomes], dtype=pl.String)
     return pl.DataFrame(
         [
-            pl.Series("task", task),
-            pl.Series("attempt", attempt),
-            statuses[outcome].alias("status"),
-            pl.Series("final", final),
-            *_demands(model.kinds)[tasks.demand[task]].iter_columns(),
+            pl.Series("task", ends.task),
+            pl.Series("attempt", ends.attempt),
+            statuses[ends.outcome].alias("status"),
+            pl.Series("final", ends.final),
+            *demand_frame([k.demands for k in model.kinds])[tasks.demand[ends.task]].iter_columns(),
             pl.Series("duration_s", duration),
-            _whole("read_bytes", read),
-            _whole("written_bytes", written),
+            whole_numbers(read).alias("read_bytes"),
+            whole_numbers(written).alias("written_bytes"),
         ]
     )
 
@@ -131,8 +191,8 @@ def _draw_demands(kinds: tuple[Kind, ...], kind: Indices, tenant: Indices, tenan
     return np.array(rows, dtype=np.int64)[choose(group[kind, tenant], u)]
 
 
-def _demands(kinds: tuple[Kind, ...]) -> pl.DataFrame:
-    """Return all kinds' demand combinations one after the other."""
+def demand_frame(demands: Sequence[Demands]) -> pl.DataFrame:
+    """Return the combinations of several kinds one after the other."""
     types = {
         "gpus": pl.Float64(),
         "cpu_cores": pl.Float64(),
@@ -140,34 +200,7 @@ def _demands(kinds: tuple[Kind, ...]) -> pl.DataFrame:
         "gpu_type": pl.String(),
         "pool": pl.String(),
     }
-    return pl.DataFrame({c: [v for k in kinds for v in getattr(k.demands, c)] for c in DEMAND}, schema=types)
-
-
-def _draw_outcomes(kinds: tuple[Kind, ...], kind: Indices, seed: int) -> tuple[Indices, Indices, Indices, NDArray[np.bool_]]:
-    """Return every attempt's task, number, outcome (index into all kinds' outcomes) and whether it is the last.
-
-    An attempt that fails is followed by another with the fitted probability, until the most that were seen.
-    """
-    owner = np.repeat(np.arange(len(kinds)), [len(k.outcomes) for k in kinds])
-    choose = grouped_choice(owner, np.array([o.probability for k in kinds for o in k.outcomes]), len(kinds))
-    retry = np.array([o.retry for k in kinds for o in k.outcomes])
-    most = np.array([k.max_attempts for k in kinds])
-    task = np.arange(len(kind))
-    tasks, numbers, outcomes, finals = [], [], [], []
-    for number in range(1, int(most.max()) + 1):
-        rng = stream(seed, "outcomes", number)
-        outcome = choose(kind[task], rng.random(len(task)))
-        again = (rng.random(len(task)) < retry[outcome]) & (number < most[kind[task]])
-        tasks.append(task)
-        numbers.append(np.full(len(task), number))
-        outcomes.append(outcome)
-        finals.append(~again)
-        task = task[again]
-        if not len(task):
-            break
-    joined = np.concatenate(tasks)
-    order = np.argsort(joined, kind="stable")
-    return joined[order], np.concatenate(numbers)[order], np.concatenate(outcomes)[order], np.concatenate(finals)[order]
+    return pl.DataFrame({c: [v for one in demands for v in getattr(one, c)] for c in DEMAND}, schema=types)
 
 
 def _draw_quantities(
@@ -183,8 +216,7 @@ def _draw_quantities(
     ends_early = np.array([law is not None for law in held])[outcome]
     kind = tasks.kind[task]
     score, data = tasks.work[task], tasks.data[task]
-    by_data = np.full(len(kind), np.nan)
-    read, written = np.full(len(kind), np.nan), np.full(len(kind), np.nan)
+    seconds, read, written = np.full(len(kind), np.nan), np.empty(len(kind)), np.empty(len(kind))
 
     def draw_kind(group: tuple[int, Indices]) -> None:
         k, rows = model.kinds[group[0]], group[1]
@@ -193,21 +225,26 @@ def _draw_quantities(
         score[early] = conditional(k.correlation[0], data[early], rng.standard_normal(len(early)))
         data_time = k.data_time.law if k.data_time else None
         if k.read.law is None and k.written.law is None and data_time is None:
+            read[rows] = written[rows] = np.nan
             return
         known = stream(seed, "bytes", k.name).random(len(rows))
         amount = uniform(data[rows])
         read[rows] = k.read.draw(amount, known)
-        out = third(k.correlation, data[rows], score[rows], rng.standard_normal(len(rows)))
-        written[rows] = k.written.draw(uniform(out), known)
+        if k.written.law is not None:
+            out = third(k.correlation, data[rows], score[rows], rng.standard_normal(len(rows)))
+            written[rows] = k.written.draw(uniform(out), known)
+        else:
+            written[rows] = np.nan
         if data_time is not None:
-            by_data[rows] = data_time.seconds(data_time.amounts(read[rows], amount), uniform(score[rows]))
+            seconds[rows] = data_time.seconds(data_time.amounts(read[rows], amount), uniform(score[rows]))
+            seconds[early] = np.nan
 
     laws: list[Law | None] = [*(c.choice.law if c.choice else None for c in model.durations), *held]
-    seconds = np.empty(len(kind))
 
     def draw_seconds(group: tuple[int, Indices]) -> None:
         law, rows = laws[group[0]], group[1]
         assert law is not None, "every attempt draws from a cell or an outcome that has a law"
+        rows = rows[np.isnan(seconds[rows])]
         seconds[rows] = law.quantile(uniform(score[rows]))
 
     # Each group has rows and streams of its own, so that threads change nothing but the time.
@@ -215,16 +252,12 @@ def _draw_quantities(
         list(pool.map(draw_kind, _groups(kind, len(model.kinds))))
         label = np.where(ends_early, len(model.durations) + outcome, tasks.cell[task])
         list(pool.map(draw_seconds, _groups(label, len(laws))))
-    return np.where(ends_early | np.isnan(by_data), seconds, by_data), read, written
+    return seconds, read, written
 
 
 def _groups(label: Indices, groups: int) -> list[tuple[int, Indices]]:
-    """Return the row numbers of each group that has rows."""
+    """Return the row numbers of each group that has rows, the largest first: threads then end at about the same time."""
     order = np.argsort(label.astype(np.int16) if groups < 2**15 else label, kind="stable")
     ends = np.cumsum(np.bincount(label, minlength=groups))
-    return [(i, order[b:e]) for i, (b, e) in enumerate(zip([0, *ends[:-1]], ends, strict=True)) if e > b]
-
-
-def _whole(name: str, values: Floats) -> pl.Series:
-    """Return the column as integers, NULL for NaN."""
-    return pl.Series(name, values).fill_nan(None).cast(pl.Int64)
+    found = [(i, order[b:e]) for i, (b, e) in enumerate(zip([0, *ends[:-1]], ends, strict=True)) if e > b]
+    return sorted(found, key=lambda group: -len(group[1]))

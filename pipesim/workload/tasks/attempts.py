@@ -25,26 +25,35 @@ def prepare(trace: Trace) -> pl.DataFrame:
     the demand and I/O columns of `task_runs`, `seconds` (worked, or at least worked), `natural` (seconds is an exact natural
     duration) and `censored` (the attempt still ran when the log ended, so its natural duration is larger than seconds).
     """
+    runs = trace.pipeline_runs.select("run_id", "tenant", "observed_until")
+    return (
+        with_seconds(trace.task_runs.join(runs, on="run_id", how="inner"))
+        .select(
+            "run_id",
+            "task_id",
+            "attempt",
+            *LEAF,
+            "status",
+            *("gpus", "cpu_cores", "memory_bytes", "gpu_type", "pool", "read_bytes", "written_bytes", "seconds"),
+            "natural",
+            "censored",
+        )
+        .sort("run_id", "task_id", "attempt")
+    )
+
+
+def with_seconds(attempts: pl.DataFrame) -> pl.DataFrame:
+    """Add size, seconds, natural and censored, as `prepare` says, to rows of `task_runs` with their runs' `observed_until`."""
     ended = (pl.col("ended_at") - pl.col("started_at")).dt.total_microseconds() / 1e6
     so_far = (pl.col("observed_until") - pl.col("started_at")).dt.total_microseconds() / 1e6
     open_ended = (pl.col("status") == "RUNNING") | (pl.col("status").is_in(NATURAL) & pl.col("is_censored"))
     seconds = pl.coalesce("duration_s", ended, pl.when(open_ended).then(so_far))
-    frame = (
-        trace.task_runs.join(trace.pipeline_runs.select("run_id", "tenant", "observed_until"), on="run_id", how="inner")
-        .with_columns(size=size_class(pl.col("gpus")), seconds=seconds)
-        .with_columns(seconds=pl.when(pl.col("seconds").is_finite() & (pl.col("seconds") >= 0)).then("seconds"))
-    )
     known = pl.col("seconds").is_not_null()
-    return frame.select(
-        "run_id",
-        "task_id",
-        "attempt",
-        *LEAF,
-        "status",
-        *("gpus", "cpu_cores", "memory_bytes", "gpu_type", "pool", "read_bytes", "written_bytes", "seconds"),
-        natural=known & pl.col("status").is_in(NATURAL) & ~open_ended,
-        censored=known & open_ended,
-    ).sort("run_id", "task_id", "attempt")
+    return (
+        attempts.with_columns(size=size_class(pl.col("gpus")), seconds=seconds)
+        .with_columns(seconds=pl.when(pl.col("seconds").is_finite() & (pl.col("seconds") >= 0)).then("seconds"))
+        .with_columns(natural=known & pl.col("status").is_in(NATURAL) & ~open_ended, censored=known & open_ended)
+    )
 
 
 def size_class(gpus: pl.Expr) -> pl.Expr:

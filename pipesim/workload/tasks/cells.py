@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from pipesim.words import count
 from pipesim.workload.laws.choice import MIN_ROWS
 from pipesim.workload.laws.closed_forms import Floats
-from pipesim.workload.tasks.attempts import LEAF
+from pipesim.workload.laws.judging import same_law
+from pipesim.workload.tasks.told import Leaf, Told
 
 Streams = Callable[..., np.random.Generator]
 Level = Literal["tenant", "size", "framework", "type", "all"]
-Key = tuple[str | None, ...]
+Key = Leaf
 #: Each level with the number of columns of `LEAF` that its key has, the finest first.
 LEVELS: tuple[tuple[Level, int], ...] = (("tenant", 4), ("size", 3), ("framework", 2), ("type", 1), ("all", 0))
 
@@ -69,23 +69,20 @@ class Rows:
         return np.concatenate([self.seconds[p] for p in parts]), np.concatenate([self.censored[p] for p in parts])
 
 
-def arrange(attempts: pl.DataFrame, usable: pl.DataFrame) -> tuple[list[Cell], Rows]:
+def arrange(told: Told) -> tuple[list[Cell], Rows]:
     """Return every cell of the attempts, the finest first, and the rows that tell of durations.
 
     A tenant is a cell of its own only where at least 50 rows are exact.
-
-    Args:
-        attempts: With the columns of `LEAF`.
-        usable: Those rows that tell of durations, with seconds and censored.
     """
-    leaves = attempts.select(LEAF).unique().sort(LEAF).with_row_index("leaf")
-    rows = usable.select(*LEAF, "seconds", "censored").join(leaves, on=LEAF, how="left", nulls_equal=True)
-    rows = rows.select("leaf", "seconds", "censored").sort("leaf", "seconds", "censored")
-    leaf = rows["leaf"].to_numpy()
-    told = Rows(rows["seconds"].to_numpy(), rows["censored"].to_numpy())
-    ends = np.searchsorted(leaf, np.arange(leaves.height), side="right")
-    exact_before = np.concatenate([[0], np.cumsum(~told.censored)])
-    keys = list(leaves.select(LEAF).iter_rows())
+    keys = told.leaves
+    ends = np.cumsum(np.bincount(told.leaf, minlength=len(keys)))
+    by_leaf = np.argsort(told.leaf, kind="stable")
+    rows = Rows(told.seconds[by_leaf], told.censored[by_leaf])
+    for begin, end in zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True):
+        seconds, censored = rows.seconds[begin:end], rows.censored[begin:end]
+        order = np.lexsort((censored, seconds))
+        seconds[:], censored[:] = seconds[order], censored[order]
+    exact_before = np.concatenate([[0], np.cumsum(~rows.censored)])
     cells: list[Cell] = []
     place: dict[tuple[Level, Key], int] = {}
     for level, width in LEVELS:
@@ -104,7 +101,7 @@ def arrange(attempts: pl.DataFrame, usable: pl.DataFrame) -> tuple[list[Cell], R
         if cell.level != "all":
             level, width = above[cell.level]
             cell.parent = place[level, cell.key[:width]]
-    return cells, told
+    return cells, rows
 
 
 def settle(cells: list[Cell], rows: Rows, streams: Streams) -> None:
@@ -173,24 +170,6 @@ def _groups(samples: dict[int, Floats]) -> list[list[int]]:
         else:
             groups.append([i])
     return groups
-
-
-def same_law(a: Floats, b: Floats) -> float:
-    """Return the probability that two samples (ascending) of one law differ by more: the Kolmogorov-Smirnov test.
-
-    The distribution is the asymptotic one with the correction of Stephens (1970). Equal values make the test a little more
-    reluctant to tell samples apart.
-    """
-    from scipy import special
-
-    few, many = (a, b) if len(a) <= len(b) else (b, a)
-    # Between two points of the smaller sample its distribution function stands still, so the largest distance is at a point.
-    distance = 0.0
-    for side in ("left", "right"):
-        gaps = np.searchsorted(few, few, side=side) / len(few) - np.searchsorted(many, few, side=side) / len(many)
-        distance = max(distance, float(np.max(np.abs(gaps))))
-    root = np.sqrt(len(a) * len(b) / (len(a) + len(b)))
-    return float(special.kolmogorov((root + 0.12 + 0.11 / root) * distance))
 
 
 def _sample(values: Floats, rng: np.random.Generator) -> Floats:

@@ -10,17 +10,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from pipesim.errors import RequestError
-from pipesim.workload.laws.choice import LawChoice, choose_law
+from pipesim.workload.laws.blending import blend
+from pipesim.workload.laws.choice import MIN_ROWS, LawChoice, choose_law
 from pipesim.workload.laws.law import place
 from pipesim.workload.laws.resolution import find_resolution
 from pipesim.workload.laws.screening import Screened, screen
 from pipesim.workload.part import Part
-from pipesim.workload.tasks.attempts import LEAF, UNSUCCESSFUL
+from pipesim.workload.tasks.attempts import LEAF
 from pipesim.workload.tasks.cells import LEVELS, Cell, Key, Level, Rows, Streams, arrange, settle
 from pipesim.workload.tasks.kinds import Kind
+from pipesim.workload.tasks.told import Told
 
 #: Scores end here, as the ends of a law have infinite ones.
 _EXTREME = 1e-7
+_NOTHING_SUCCEEDED = "durations: no attempt succeeded; natural durations are taken from those of the unsuccessful attempts"
 
 
 class DurationCell(Part):
@@ -31,7 +34,8 @@ class DurationCell(Part):
         rows: Attempts whose natural duration is known exactly.
         censored: Attempts of which only a lower bound is known.
         uses: Index of the cell whose law is drawn from: its own, that of a sibling which a test cannot tell it from, or that
-            of the nearest parent which is not divided or has enough rows.
+            of the nearest parent which is not divided or has enough rows. A cell of few rows has one of its own, between these
+            and its parent's law, where a test tells them from that.
         shared_by: Indices of the other cells that use this one's law.
         reason: Why it uses that law.
         choice: The law and its rivals, where the cell holds one that is drawn from.
@@ -60,7 +64,7 @@ class DurationCell(Part):
         return "/".join(part or "-" for part in self.key) or "all"
 
 
-def fit_durations(attempts: pl.DataFrame, streams: Streams) -> tuple[tuple[DurationCell, ...], list[str]]:
+def fit_durations(told: Told, streams: Streams) -> tuple[tuple[DurationCell, ...], list[str]]:
     """Return the cells, the finest first and the cell of everything last.
 
     Every combination of task type, framework and size is a cell, every tenant in one that has at least 50 exact rows, and
@@ -68,29 +72,27 @@ def fit_durations(attempts: pl.DataFrame, streams: Streams) -> tuple[tuple[Durat
     there is.
 
     Args:
-        attempts: What `attempts.prepare` returns.
+        told: What the attempts tell.
         streams: Gives the generator of a name.
-
-    Raises:
-        RequestError: If no attempt in the log has ended with a duration.
     """
-    usable, notes = _usable(attempts)
-    cells, rows = arrange(attempts, usable)
+    notes = [_NOTHING_SUCCEEDED] if told.unsuccessful else []
+    cells, rows = arrange(told)
     settle(cells, rows, streams)
-    needed = {cell.uses for cell in cells if cell.level in ("tenant", "size")}
     screened = cache(partial(_screen, cells, rows, streams))
+    choices: dict[int, LawChoice] = {}
+    for i in sorted({cell.uses for cell in cells if cell.level in ("tenant", "size")}):
+        cell = cells[i]
+        seconds, censored = rows.of([cells[j] for j in cell.pooled])
+        screening = partial(screened, cell.parent) if cell.level == "tenant" else None
+        rng = streams("fit", "durations", cell.level, cell.name)
+        choices[i] = choose_law(seconds, censored, rng, find_resolution(seconds[~censored]), screening)
+    _blend(cells, rows, choices)
     users: dict[int, list[int]] = {}
     for i, cell in enumerate(cells):
         if cell.uses != i:
             users.setdefault(cell.uses, []).append(i)
     fitted = []
     for i, cell in enumerate(cells):
-        choice = None
-        if i in needed:
-            seconds, censored = rows.of([cells[j] for j in cell.pooled])
-            screening = partial(screened, cell.parent) if cell.level == "tenant" else None
-            rng = streams("fit", "durations", cell.level, cell.name)
-            choice = choose_law(seconds, censored, rng, find_resolution(seconds[~censored]), screening)
         columns = dict(zip(LEAF, (*cell.key, None, None, None, None), strict=False))
         fitted.append(
             DurationCell(
@@ -101,10 +103,31 @@ def fit_durations(attempts: pl.DataFrame, streams: Streams) -> tuple[tuple[Durat
                 uses=cell.uses,
                 shared_by=tuple(users.get(i, ())),
                 reason=cell.reason,
-                choice=choice,
+                choice=choices.get(i),
             )
         )
     return tuple(fitted), notes
+
+
+def _blend(cells: list[Cell], rows: Rows, choices: dict[int, LawChoice]) -> None:
+    """Give cells of few rows that a test tells from the law which they borrow one between that and their own."""
+    for i in reversed(range(len(cells))):  # parents come after their parts
+        cell = cells[i]
+        if cell.exact >= MIN_ROWS or cell.parent is None:
+            continue
+        parent = cells[cell.parent]
+        if parent.exact < MIN_ROWS:
+            cell.uses = parent.uses
+        if parent.exact == cell.exact:
+            continue
+        seconds, censored = rows.of([cell])
+        law = blend(seconds, censored, choices[cell.uses].law)
+        if law is not None:
+            reason = (
+                f"a test tells {cell.exact} exact rows from the law of {cells[cell.uses].name}: it lies between that and theirs"
+            )
+            choices[i] = LawChoice(law=law, reason=reason, rows=len(seconds), censored=len(seconds) - cell.exact)
+            cell.uses, cell.reason = i, f"{cell.exact} exact rows are fewer than {MIN_ROWS}, but a test tells them from others"
 
 
 def cell_index(cells: Sequence[DurationCell], kinds: Sequence[Kind], tenants: Sequence[str | None]) -> NDArray[np.int64]:
@@ -177,19 +200,3 @@ def work_scores(attempts: pl.DataFrame, cells: tuple[DurationCell, ...]) -> pl.S
             at = place(choice.law, seconds[mine])
             u[mine] = np.where(natural[mine], at, (1.0 + at) / 2)
     return pl.Series("work", ndtri(np.clip(u, _EXTREME, 1.0 - _EXTREME))).fill_nan(None)
-
-
-def _usable(attempts: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
-    """Return the rows that tell about natural durations, or those of failures where nothing ever succeeded."""
-    usable = attempts.filter(pl.col("natural") | pl.col("censored"))
-    if usable["natural"].any():
-        return usable, []
-    failed = attempts.filter(pl.col("status").is_in(UNSUCCESSFUL) & pl.col("seconds").is_not_null())
-    if failed.is_empty():
-        raise RequestError(
-            "no attempt in the log has ended with a duration, so there is nothing to learn durations from",
-            where="task_runs.duration_s",
-            remedy="ingest a log with finished tasks that gives durations, or start and end times",
-        )
-    note = "durations: no attempt succeeded; natural durations are taken from those of the unsuccessful attempts"
-    return failed.with_columns(natural=True, censored=False), [note]

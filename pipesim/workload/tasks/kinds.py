@@ -140,18 +140,24 @@ def ended_attempts(attempts: pl.DataFrame, most: int) -> pl.DataFrame:
 def _outcomes(ended: pl.DataFrame, rare: dict[str, Outcome]) -> tuple[Outcome, ...]:
     """Return the frequencies of the ways to end.
 
-    How long an unsuccessful attempt took, and whether it was retried, comes from `rare` where a status has under 20 rows.
+    Whether an unsuccessful attempt was retried comes from `rare` where a status has under 20 rows, and how long it took where
+    under 20 rows tell.
     """
     outcomes = []
     for (status,), rows in ended.sort("status", maintain_order=True).group_by("status", maintain_order=True):
         outcome = {"status": status, "probability": rows.height / ended.height, "retry": 0.0, "held": None}
         if status in UNSUCCESSFUL:
-            if rows.height < MIN_OUTCOMES and status in rare:
-                outcome |= {"retry": rare[str(status)].retry, "held": rare[str(status)].held}
+            seconds = rows["seconds"].drop_nulls().to_numpy()
+            of_all = rare.get(str(status))
+            if of_all is not None and len(seconds) < MIN_OUTCOMES:
+                outcome["held"] = of_all.held
             else:
-                seconds = rows["seconds"].drop_nulls().to_numpy()
-                held = table_law(seconds, resolution=find_resolution(seconds)) if len(seconds) else ConstantLaw(value=0.0)
-                outcome |= {"retry": rows["followed"].mean() or 0.0, "held": held}
+                told = len(seconds) > 0
+                outcome["held"] = table_law(seconds, resolution=find_resolution(seconds)) if told else ConstantLaw(value=0.0)
+            if of_all is not None and rows.height < MIN_OUTCOMES:
+                outcome["retry"] = of_all.retry
+            else:
+                outcome["retry"] = rows["followed"].mean() or 0.0
         outcomes.append(Outcome.model_validate(outcome))
     return tuple(outcomes)
 

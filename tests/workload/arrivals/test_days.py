@@ -174,6 +174,16 @@ def test_short_logs_fall_back_and_say_so(kind: ArrivalKind, hours: int, words: s
     assert len(drawn) == pytest.approx(60 * 24 * 70, rel=0.1)
 
 
+def test_runs_on_part_days_alone_are_not_lost() -> None:
+    """All whole days are empty, and the ends are no whole days: the runs must not be left out with them."""
+    begin = FIRST * DAY_US + 22 * HOUR_US
+    instants = begin + np.array([0, 30, 60, (15 * 24 + 3) * 60]) * (HOUR_US // 60)
+    for kind in ("day-block", "day-ar"):
+        model, _, notes = fit_arrivals(kind, instants, begin, int(instants[-1]), STREAMS)  # type: ignore[arg-type]
+        assert model.expected_runs(15.0, 1.0) == pytest.approx(4, rel=0.1)
+        assert "no whole day with runs" in notes[0]
+
+
 def test_weekdays_without_runs_stay_without() -> None:
     instants = log(42, idle=(6, 2))
     for kind in ("day-block", "day-ar"):
@@ -187,6 +197,29 @@ def test_a_clock_that_jumped_is_refused_with_both_sides_named() -> None:
     with pytest.raises(RequestError, match=r"from 1970-01-01T00:01:39 to 2024-01-01.*clock jumped") as error:
         fit_arrivals("day-block", instants, 0, int(instants[-1]), STREAMS)
     assert "--window 2024-01-01..2024-01-1" in str(error.value.remedy)
+
+
+def test_a_log_that_ends_long_after_its_last_run_is_refused_too() -> None:
+    instants = log(10)
+    with pytest.raises(RequestError, match=r"from 2024-01-10T.* to 2055-01-01.*clock jumped") as error:
+        fit_arrivals("day-block", instants, FIRST * DAY_US, microseconds(datetime(2055, 1, 1)), STREAMS)
+    assert "--window 2024-01-01..2024-01-10" in str(error.value.remedy)
+
+
+def test_one_active_weekend_lends_no_weekend_all_its_hours() -> None:
+    """Of two weekends only one day had runs: alone it would be copied."""
+    days = tuple(range(FIRST, FIRST + 14))
+    intensity = [[2.0] * 24 for _ in days]
+    for i in (5, 6, 12, 13):
+        intensity[i] = [0.0] * 24
+    intensity[5] = [float(h) for h in range(24)]
+    model = fit_day_ar(SourceDays(day=days, intensity=tuple(map(tuple, intensity))), EVEN)
+    drawn = model.sample(stream(0, "arrivals"), MONDAY, 700.0, 100.0).instants
+    counts = np.bincount(drawn // HOUR_US - FIRST * 24, minlength=16_800).reshape(-1, 24)
+    weekends = counts[(weekday(FIRST + np.arange(700)) >= 5) & (counts.sum(axis=1) > 500)]
+    shares = weekends / weekends.sum(axis=1, keepdims=True)
+    apart = np.abs(shares - np.arange(24) / np.arange(24).sum()).sum(axis=1) / 2
+    assert np.mean(apart < 0.08) < 0.5
 
 
 def test_part_days_at_the_ends_lend_no_intensities() -> None:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
 from pipesim.errors import RequestError
+from pipesim.sample import truth
 from pipesim.streams import stream
 from pipesim.workload.laws.choice import LawChoice, choose_law
 from pipesim.workload.laws.families import FAMILIES
@@ -45,11 +46,15 @@ def test_a_family_that_holds_is_preferred_to_a_table(truth: stats.rv_frozen) -> 
 
 
 @TRUTHS
-def test_few_rows_have_a_smooth_law(truth: stats.rv_frozen) -> None:
-    for rows in (120, 900):
-        choice = choose(truth.rvs(rows, random_state=np.random.default_rng(2)))
-        assert choice.law.kind in ("family", "log-mixture")
-        assert choice.law.quantile(Q[1:]) == pytest.approx(truth.ppf(Q[1:]), rel=0.5)
+@pytest.mark.parametrize("rows", [120, 900])
+def test_few_rows_have_a_smooth_law_with_hardly_an_exception(truth: stats.rv_frozen, rows: int) -> None:
+    choices = []
+    for seed in range(8):
+        values = truth.rvs(rows, random_state=np.random.default_rng(seed))
+        choices.append(choose_law(values, np.zeros(rows, dtype=bool), stream(0, "test"), None, list))
+    assert sum(choice.law.kind in ("family", "log-mixture") for choice in choices) >= 6
+    middle = np.median([choice.law.quantile(Q) for choice in choices], axis=0)
+    assert middle[1:] == pytest.approx(truth.ppf(Q[1:]), rel=0.25)
 
 
 def test_a_family_is_recovered_from_whole_seconds() -> None:
@@ -151,6 +156,23 @@ def test_degenerate_samples_have_a_law(values: list[float]) -> None:
     assert LawChoice.model_validate_json(choice.model_dump_json()) == choice
 
 
+def test_a_family_that_stands_for_several_is_refused_where_its_tail_is_wrong() -> None:
+    """Of the reference platform's training tasks a lognormal law is near, but its .9 quantile an eighth too low."""
+    parts = [truth.TRAIN_SECONDS[name].distribution() for name in ("SparkML", "TensorFlow")]
+    quantile = optimize.brentq(lambda x: np.dot([0.64, 0.36], [p.cdf(x) for p in parts]) - 0.9, 1e3, 1e5)
+    errors, families, reasons = [], 0, ""
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        values = np.concatenate([p.rvs(n, random_state=rng) for p, n in zip(parts, (1_180, 670), strict=True)])
+        choice = choose_law(values, np.zeros(len(values), dtype=bool), stream(seed, "test"), None, list)
+        families += isinstance(choice.law, FamilyLaw)
+        errors.append(np.log(choice.law.quantile(np.array([0.9]))[0] / quantile))
+        reasons += choice.reason
+    assert families <= 2
+    assert abs(np.mean(errors)) < 0.04
+    assert "too many or too few rows are in the tail" in reasons
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_any_sample_of_some_hundred_rows_has_a_law(data: st.DataObject) -> None:
@@ -170,11 +192,18 @@ def test_any_sample_of_some_hundred_rows_has_a_law(data: st.DataObject) -> None:
     assert drawn[0] >= 0
 
 
+def test_lower_bounds_of_zero_are_no_zeros() -> None:
+    values = np.concatenate([np.zeros(300), np.random.default_rng(1).weibull(0.7, 3_000)])
+    choice = choose_law(values, np.arange(3_300) < 300, stream(0, "test"))
+    assert isinstance(choice.law, FamilyLaw)
+    assert choice.law.zero == 0.0
+
+
 def test_what_no_law_can_be_told_from_is_refused() -> None:
     for wrong in (np.nan, np.inf, -1.0):
-        with pytest.raises(RequestError, match="1 of 2 values"):
+        with pytest.raises(RequestError, match="have no law: 1 of 2"):
             choose_law(np.array([1.0, wrong]), np.zeros(2, dtype=bool), stream(0, "test"))
-    with pytest.raises(RequestError, match="none of 3 values is exact"):
+    with pytest.raises(RequestError, match=r"no value is exact.*\(3\)"):
         choose_law(np.ones(3), np.ones(3, dtype=bool), stream(0, "test"))
 
 

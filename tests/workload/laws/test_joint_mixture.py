@@ -49,14 +49,15 @@ def test_draws_have_the_law_of_the_rows() -> None:
         assert stats.ks_2samp(rows @ direction, drawn @ direction).pvalue > 0.001
 
 
-def test_density_is_that_of_the_mixture() -> None:
-    mixture = fit_mixture(truth(4_000, 7))
-    at = truth(50, 8)
-    expected = sum(
-        weight * stats.multivariate_normal(mean, covariance).pdf(at)
+def test_the_criterion_is_that_of_the_mixture() -> None:
+    rows = truth(4_000, 7)
+    mixture = fit_mixture(rows)
+    density = sum(
+        weight * stats.multivariate_normal(mean, covariance).pdf(rows)
         for weight, mean, covariance in zip(mixture.weights, mixture.means, mixture.covariances, strict=True)
     )
-    assert np.exp(mixture.log_density(at)) == pytest.approx(expected)
+    parameters = 2 - 1 + 2 * 3 + 2 * 6
+    assert min(mixture.bic) == pytest.approx(parameters * np.log(len(rows)) - 2 * np.sum(np.log(density)))
 
 
 def test_rest_far_from_all_rows_is_finite() -> None:

@@ -1,0 +1,78 @@
+"""What scenarios submit: the same work for the same seed and replication, drawn once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipesim.errors import RequestError
+from pipesim.experiments import submitted
+from pipesim.experiments.replications import run_scenarios
+from pipesim.lake import Lake
+from pipesim.simulation import Scenario
+from pipesim.trace import Trace
+from pipesim.verbs import fit_workload
+from pipesim.workload import FitConfig, WorkloadModel
+
+START = datetime(2026, 3, 2)
+
+
+def scenario_of(name: str, seed: int) -> Scenario:
+    workload, platform = {"kind": "synthetic", "days": 2, "seed": seed}, {"pools": [{"name": "p", "slots": 9}]}
+    return Scenario.model_validate({"name": name, "workload": workload, "platform": platform})
+
+
+@pytest.fixture
+def fitted(lake: Lake) -> Lake:
+    """A lake with a log of 500 jobs in a week, and a model of it."""
+    rng = np.random.default_rng(5)
+    at = sorted(START + timedelta(seconds=float(s)) for s in rng.random(500) * 7 * 86_400)
+    rows = pl.DataFrame(
+        {"run_id": [f"r{i:03d}" for i in range(500)], "task_id": "t", "attempt": 1, "pipeline_name": "p", "task_name": "t",
+         "task_type": "train", "status": "SUCCEEDED", "raw_status": "ok", "time_basis": "utc", "is_censored": False,
+         "duration_s": rng.lognormal(5, 1, 500), "submitted_at": at, "observed_until": START + timedelta(days=7)}
+    )  # fmt: skip
+    trace = Trace({"pipeline_runs": rows, "task_runs": rows})
+    with lake.transaction() as tx:
+        for table in ("pipeline_runs", "task_runs"):
+            tx.write_frame(trace[table], lake.observed_file(table, "i"))
+    fit_workload(lake, FitConfig(arrivals="poisson", marks="independent"))
+    return lake
+
+
+def test_scenarios_of_one_seed_share_what_is_drawn_and_no_others(fitted: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[int] = []
+    draw = submitted.synthesize
+
+    def counting(model: WorkloadModel, config: Any) -> Trace:
+        drawn.append(config.seed)
+        return draw(model, config)
+
+    monkeypatch.setattr(submitted, "synthesize", counting)
+    scenarios = [scenario_of(name, seed) for name, seed in (("a", 3), ("b", 3), ("c", 4))]
+    results = run_scenarios(fitted, scenarios, replications=2, workers=1)
+    assert [(r.summary.scenario, r.summary.replication) for r in results] == [
+        ("a", 0), ("a", 1), ("b", 0), ("b", 1), ("c", 0), ("c", 1),
+    ]  # fmt: skip
+    assert len(drawn) == len(set(drawn)) == 4
+    tasks = {(r.summary.scenario, r.summary.replication): r.summary.tasks for r in results}
+    assert tasks["a", 0] == tasks["b", 0]
+    assert tasks["a", 1] == tasks["b", 1]
+
+
+def test_a_new_model_is_drawn_from_at_once(fitted: Lake) -> None:
+    scenario = scenario_of("a", 3)
+    before, told = submitted.workload(fitted, scenario, 0)
+    other = fit_workload(fitted, FitConfig(arrivals="hour-of-week", marks="independent"))
+    after, told_after = submitted.workload(fitted, scenario, 0)
+    assert told["model"] != told_after["model"] == other.model
+    assert not before.pipeline_runs["submitted_at"].equals(after.pipeline_runs["submitted_at"])
+
+
+def test_without_a_model_there_is_nothing_to_draw_from(lake: Lake) -> None:
+    with pytest.raises(RequestError, match="no workload model yet"):
+        submitted.workload(lake, scenario_of("a", 3), 0)
