@@ -101,7 +101,9 @@ def sources(as_json: Json = False, debug: Debug = False) -> None:
     from pipesim.ingest.sources import MAPPED, sources
 
     known = {source.name: source.description for source in sources()} | {"job-table": MAPPED}
-    _print({"sources": known}, as_json, "\n".join(f"{name:<14}{said}" for name, said in sorted(known.items())))
+    # Profiles say much of where their trace comes from; the first words are enough here.
+    lines = [f"{name:<14}{said.split(' (')[0]}" for name, said in sorted(known.items())]
+    _print({"sources": known}, as_json, "\n".join(lines))
 
 
 mapping_app = typer.Typer(help="Work on mapping files, which say what the columns of any table mean.", no_args_is_help=True)
