@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipesim import __version__
-from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, config
+from pipesim import cli_logs as logs
+from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, answer, config, say
 from pipesim.errors import PipesimError, RequestError
 from pipesim.lake import Lake
-from pipesim.printing import comparison_table, datasets_table, preview_table, quality_table, runs_table
+from pipesim.printing import comparison_table, quality_table, runs_table
 from pipesim.progress import bar, working
 from pipesim.words import count
 
@@ -43,121 +43,14 @@ def demo(home: Home = HOME, as_json: Json = False, debug: Debug = False) -> None
     """Run the whole path on the sample logs: ingest, fit, synthesize, simulate what-ifs and strategies, analyze, report."""
     from pipesim.demo import run_demo
 
-    outcome = run_demo(Lake(home), _say)
-    _print(outcome, as_json, "\n".join(f"{name:<12}{value}" for name, value in outcome.items() if name != "seconds"))
+    outcome = run_demo(Lake(home), say)
+    answer(outcome, as_json, "\n".join(f"{name:<12}{value}" for name, value in outcome.items() if name != "seconds"))
 
 
-@app.command()
-def ingest(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Log files, or folders of them.")],
-    source: Annotated[
-        str, typer.Option("--source", metavar="NAME", help="The log format, see `pipesim sources`; auto to have it recognised.")
-    ],
-    mapping: Annotated[Path | None, typer.Option("--mapping", metavar="FILE.yaml", help="For job-table: its columns.")] = None,
-    timezone: Annotated[
-        str | None, typer.Option("--timezone", metavar="TZ", help="The zone of instants that name none.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Only show the first rows as they would land, and what would be refused.")
-    ] = False,
-    home: Home = HOME,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Read production logs into the lake: validated, folded, every line accounted for."""
-    from pipesim.catalog import publish
-    from pipesim.verbs import ingest_logs, preview_logs
-
-    lake = Lake(home)
-    if dry_run:
-        with working("reading logs"):
-            found = preview_logs(lake, paths, source, mapping, timezone)
-        if found.chosen:
-            _say(found.chosen)
-        _print(found.as_dict(), as_json, preview_table(found))
-        return
-    with working("reading logs"):
-        report = ingest_logs(lake, paths, source, mapping, timezone)
-        publish(lake)
-    if report.chosen:
-        _say(report.chosen)
-    for name in report.unchanged:
-        _say(f"{name}: known already, nothing to do")
-    for account in report.accounts:
-        if account.unused:
-            _say(f"warning: {account.file}: nothing reads {', '.join(account.unused)}")
-    counts = report.as_dict()
-    if counts["quarantined"]:
-        _say(f"{count(counts['quarantined'], 'line is', 'lines are')} in quarantine: pipesim sql 'FROM quarantine.quarantine'")
-    rows = ", ".join(f"{n:,} {table}" for table, n in counts["rows"].items()) or "none"
-    classes = ("valid", "duplicates", "quarantined", "blank_or_header")
-    fates = ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in classes)
-    _print(counts, as_json, f"{count(counts['lines'], 'line')} of {count(counts['files'], 'file')}: {fates}\nrows: {rows}")
-
-
-@app.command()
-def sources(as_json: Json = False, debug: Debug = False) -> None:
-    """List the log formats that can be read."""
-    from pipesim.ingest.sources import MAPPED, sources
-
-    known = {source.name: source.description for source in sources()} | {"job-table": MAPPED}
-    # Profiles say much of where their trace comes from; the first words are enough here.
-    lines = [f"{name:<14}{said.split(' (')[0]}" for name, said in sorted(known.items())]
-    _print({"sources": known}, as_json, "\n".join(lines))
-
-
-mapping_app = typer.Typer(help="Work on mapping files, which say what the columns of any table mean.", no_args_is_help=True)
-app.add_typer(mapping_app, name="mapping")
-
-
-@mapping_app.command("suggest")
-def suggest_mapping(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A table of jobs: CSV, JSON lines or Parquet.")],
-    name: Annotated[str, typer.Option("--name", help="What the source is to be called.")] = "my-log",
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Draft a mapping file from a table's columns and first rows; save what it prints, correct it, try it with --dry-run."""
-    from pipesim.ingest import find_files
-    from pipesim.ingest.suggest import suggest
-
-    draft = suggest(find_files([file])[0], name)
-    _print({"mapping": draft.text, "unmapped": draft.unmapped, "notes": draft.notes}, as_json, draft.text.rstrip())
-
-
-datasets_app = typer.Typer(
-    help="Public data sets that can be ingested; nothing is fetched unless asked for.", no_args_is_help=True
-)
-app.add_typer(datasets_app, name="datasets")
-
-
-@datasets_app.command("list")
-def list_datasets(home: Home = HOME, as_json: Json = False, debug: Debug = False) -> None:
-    """List public data sets: title, licence, citation, files, and the command that ingests each once it is fetched."""
-    from pipesim.ingest.datasets import datasets
-
-    known = [(dataset, dataset.ingest_command(home / "datasets" / dataset.name, _other(home))) for dataset in datasets()]
-    told = [{**dataset.as_dict(), "ingest": command} for dataset, command in known]
-    _print({"datasets": told}, as_json, datasets_table(known))
-
-
-@datasets_app.command("fetch")
-def fetch_dataset(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The data set, see `pipesim datasets list`.")],
-    to: Annotated[Path | None, typer.Option("--to", metavar="FOLDER", help="Where to; by default HOME/datasets/NAME.")] = None,
-    home: Home = HOME,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Fetch a public data set, or what a folder lacks of it, check it and unpack it."""
-    from pipesim.ingest.datasets import fetch, find_dataset
-
-    dataset = find_dataset(name)
-    done = fetch(dataset, to or home / "datasets" / name, _say, bar)
-    command = dataset.ingest_command(done.folder, _other(home))
-    what = f"fetched {', '.join(done.fetched)}" if done.fetched else "everything is there and right, nothing to do"
-    terms = f"licence: {dataset.licence}\nplease cite: {dataset.citation}"
-    _print({**done.as_dict(), "ingest": command}, as_json, f"{done.folder}: {what}\n{terms}\nnow: {command}")
+for command in (logs.ingest, logs.sources):
+    app.command()(command)
+app.add_typer(logs.mapping_app, name="mapping")
+app.add_typer(logs.datasets_app, name="datasets")
 
 
 @app.command()
@@ -183,8 +76,8 @@ def fit(
     with working("fitting the workload model"):
         fitted = fit_workload(Lake(home), chosen)
     for note in fitted.notes:
-        _say(f"{'warning' if note.startswith('drift') else 'note'}: {note}")
-    _print(
+        say(f"{'warning' if note.startswith('drift') else 'note'}: {note}")
+    answer(
         fitted.as_dict(),
         as_json,
         f"model {fitted.model}: {count(fitted.rows, 'row')} in {count(fitted.cells, 'duration cell')}",
@@ -211,7 +104,7 @@ def synthesize(
     with working("drawing a synthetic trace"):
         made = synthesize_trace(lake, chosen)
         publish(lake)
-    _print(made.as_dict(), as_json, f"trace {made.trace}: {count(made.pipelines, 'pipeline run')}, {count(made.tasks, 'task')}")
+    answer(made.as_dict(), as_json, f"trace {made.trace}: {count(made.pipelines, 'pipeline run')}, {count(made.tasks, 'task')}")
 
 
 @app.command()
@@ -233,7 +126,7 @@ def quality(
     with bar("comparing traces") as progress:
         found = judge(lake, chosen, progress)
         publish(lake)
-    _print(found.as_dict(), as_json, quality_table(found))
+    answer(found.as_dict(), as_json, quality_table(found))
 
 
 @app.command()
@@ -248,7 +141,7 @@ def simulate(
 ) -> None:
     """Simulate what-if scenarios on the observed or a synthetic workload."""
     runs = [summary.as_dict() for summary in _simulate(Lake(home), scenarios, engine, replications, workers)]
-    _print({"runs": runs}, as_json, runs_table(runs))
+    answer({"runs": runs}, as_json, runs_table(runs))
 
 
 @app.command()
@@ -271,9 +164,9 @@ def compare(
     loaded = _load_all(scenarios)
     check_names([scenario.name for scenario in loaded], baseline)
     if keys := unlike(loaded):
-        _say(f"warning: the scenarios differ in {', '.join(keys)}, so what they are compared in may come from that")
+        say(f"warning: the scenarios differ in {', '.join(keys)}, so what they are compared in may come from that")
     compared = compare_summaries(_simulate(Lake(home), scenarios, engine, replications, workers), baseline)
-    _print(compared.as_dict(), as_json, comparison_table(compared))
+    answer(compared.as_dict(), as_json, comparison_table(compared))
 
 
 @app.command()
@@ -286,7 +179,7 @@ def analyze(home: Home = HOME, as_json: Json = False, debug: Debug = False) -> N
     with working("building analytics tables"):
         tables = analytics.build(lake)
         publish(lake)
-    _print({"tables": tables}, as_json, "\n".join(f"analytics.{name:<28}{rows:>10,} rows" for name, rows in tables.items()))
+    answer({"tables": tables}, as_json, "\n".join(f"analytics.{name:<28}{rows:>10,} rows" for name, rows in tables.items()))
 
 
 @app.command()
@@ -301,7 +194,7 @@ def report(
 
     with working("writing the report"):
         path = write_report(Lake(home), name)
-    _print({"report": str(path)}, as_json, str(path))
+    answer({"report": str(path)}, as_json, str(path))
 
 
 @app.command()
@@ -314,8 +207,8 @@ def sql(
     """Query the catalogue: schemas observed, synthetic, simulated, traces, quarantine and analytics."""
     from pipesim.console import run_sql
 
-    answer, table = run_sql(Lake(home), query, as_table=not as_json)
-    _print(answer, as_json, table)
+    found, table = run_sql(Lake(home), query, as_table=not as_json)
+    answer(found, as_json, table)
 
 
 @app.command()
@@ -331,7 +224,7 @@ def export(
     with working("copying tables"):
         exported = write_export(Lake(home), file)
     size = f"{count(len(exported.tables), 'table')}, {count(sum(exported.tables.values()), 'row')}, {exported.bytes:,} bytes"
-    _print(
+    answer(
         exported.as_dict(),
         as_json,
         f"{file}: {size}",
@@ -389,19 +282,6 @@ def _fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
-def _say(message: str) -> None:
-    print(message, file=sys.stderr)
-
-
-def _print(outcome: dict[str, Any], as_json: bool, text: str) -> None:
-    print(json.dumps(outcome, allow_nan=False) if as_json else text)
-
-
-def _other(home: Path) -> Path | None:
-    """Return a home folder that commands do not take by themselves."""
-    return None if home == HOME else home
-
-
 def _simulate(
     lake: Lake, files: list[Path], engine: str | None, replications: int | None, workers: int | None
 ) -> list[RunSummary]:
@@ -415,7 +295,7 @@ def _simulate(
         for warning in (f"{result.summary.scenario}: {text}" for text in result.warnings):
             if warning not in warned:
                 warned.add(warning)
-                _say(f"warning: {warning}")
+                say(f"warning: {warning}")
 
     with bar("simulating") as progress:
         try:
@@ -426,7 +306,7 @@ def _simulate(
                 replications=replications,
                 workers=workers,
                 on_done=tell,
-                say=_say,
+                say=say,
                 tell=progress,
             )
         finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -57,3 +59,13 @@ def _wrong(item: ErrorDetails) -> str:
         case _:
             what, remedy = item["msg"].removeprefix("Value error, "), "see what it takes with --help"
     return f"--{option}: {what}\n  -> {remedy}"
+
+
+def say(message: str) -> None:
+    """Tell the user something beside the answer."""
+    print(message, file=sys.stderr)
+
+
+def answer(outcome: dict[str, Any], as_json: bool, text: str) -> None:
+    """Print a command's answer: one JSON object, or the text for people."""
+    print(json.dumps(outcome, allow_nan=False) if as_json else text)

@@ -30,7 +30,8 @@ _SUFFIXES: dict[str, Format] = {
 }  # fmt: skip
 #: How the names of the files end that a folder stands for, compression aside, unless a source says otherwise.
 SUFFIXES = frozenset(_SUFFIXES)
-_COMPRESSIONS = {".gz", ".zst", ".zstd"}
+#: How the names of compressed files end.
+COMPRESSIONS = frozenset({".gz", ".zst", ".zstd"})
 _HEAD_BYTES = 1 << 16
 
 
@@ -224,6 +225,6 @@ def _format_by_name(path: Path) -> Format | None:
 def _suffix(path: Path) -> str:
     """Return how a file's name ends, compression aside."""
     suffixes = [s.lower() for s in path.suffixes]
-    if suffixes and suffixes[-1] in _COMPRESSIONS:
+    if suffixes and suffixes[-1] in COMPRESSIONS:
         suffixes.pop()
     return suffixes[-1] if suffixes else ""

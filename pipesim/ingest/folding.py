@@ -40,17 +40,21 @@ def fold(staging: Staging, lake: Lake, table: Table) -> Folded:
     con = staging.con
     key = ", ".join(quote_name(k) for k in table.key)
     name = table.name
+    if earlier := staging.finals.get(name):
+        con.execute(f"DROP {earlier} final_{name}")
+    columns = ", ".join(quote_name(c.name) for c in table.columns)
+    single = f"SELECT {columns}, file_no, line FROM staged_{name}"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE repeated_{name} (file_no INTEGER, line BIGINT)")
+    con.execute(f"CREATE OR REPLACE TEMP TABLE superseded_{name} AS SELECT {key} FROM staged_{name} WHERE false")
+    if not staging.count(f"staged_{name}"):  # as most tables are in most logs
+        staging.finals[name] = "VIEW"
+        con.execute(f"CREATE TEMP VIEW final_{name} AS {single}")
+        return Folded(name, 0)
     _load_existing(con, lake, table)
     con.execute(
         f"CREATE OR REPLACE TEMP TABLE again AS SELECT {key} FROM "
         f"(SELECT {key} FROM staged_{name} UNION ALL SELECT {key} FROM existing) GROUP BY ALL HAVING count(*) > 1"
     )
-    con.execute(f"CREATE OR REPLACE TEMP TABLE repeated_{name} (file_no INTEGER, line BIGINT)")
-    con.execute(f"CREATE OR REPLACE TEMP TABLE superseded_{name} AS SELECT {key} FROM existing WHERE false")
-    columns = ", ".join(quote_name(c.name) for c in table.columns)
-    single = f"SELECT {columns}, file_no, line FROM staged_{name}"
-    if earlier := staging.finals.get(name):
-        con.execute(f"DROP {earlier} final_{name}")
     # Where no key repeats, which is most logs, the rows are the staged ones and need no copy.
     staging.finals[name] = kind = "TABLE" if staging.count("again") else "VIEW"
     rows = single
@@ -64,6 +68,8 @@ def fold(staging: Staging, lake: Lake, table: Table) -> Folded:
 
 def reject_bad_rows(staging: Staging, table: Table) -> None:
     """Refuse the lines of every row that breaks a rule now that it is whole."""
+    if not staging.count(f"staged_{table.name}"):
+        return
     # Rows that were not folded were held to the other rules one by one already.
     rules = [rule for rule in table.rules if rule.whole or staging.finals[table.name] == "TABLE"]
     if not rules:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from pipesim.ingest.accounts import (
     told,
 )
 from pipesim.ingest.accounts import accounts as read_accounts
-from pipesim.ingest.files import LogFile, find_files
+from pipesim.ingest.files import COMPRESSIONS, LogFile, find_files
 from pipesim.ingest.folding import fold, reject_bad_rows
 from pipesim.ingest.lines import RAW_CHARACTERS, read_lines
 from pipesim.ingest.records import field_names, read_records, stream_records
@@ -45,6 +46,8 @@ from pipesim.words import count
 
 #: DuckDB spills to disk beyond this, so that a log larger than memory passes.
 MEMORY_LIMIT = "1500MB"
+#: Logs of fewer bytes in all are small.
+_SMALL_BYTES = 1 << 20
 #: How many rows of a Parquet file are shaped at a time.
 _SHAPED_ROWS = 200_000
 #: How many bad lines of a refused file are told.
@@ -150,12 +153,27 @@ def digest_files(
     """
     _set_zone(con, source.time_zone)
     staging = Staging(con, source.time_zone)
-    accounts = _stage_all(staging, files, source, leave_out_bad)
+    with _planned(con, files):
+        accounts = _stage_all(staging, files, source, leave_out_bad)
     staging.identify(f"{source.name}-")
     superseded = _fold_all(staging, lake)
     _fetch_raw(staging, files, source)
     _account(con, accounts)
     return accounts, superseded
+
+
+@contextmanager
+def _planned(con: duckdb.DuckDBPyConnection, files: Sequence[LogFile]) -> Iterator[None]:
+    """Have statements optimised only for logs that are not small, which they take longer to be optimised for than to be read."""
+    # What a compressed file holds is not known yet.
+    small = sum(file.size for file in files) < _SMALL_BYTES and not any(file.path.suffix in COMPRESSIONS for file in files)
+    if small:
+        con.execute("PRAGMA disable_optimizer")
+    try:
+        yield
+    finally:
+        if small:
+            con.execute("PRAGMA enable_optimizer")
 
 
 def _stage_all(staging: Staging, files: Sequence[LogFile], source: Source, leave_out_bad: bool) -> list[FileAccount]:

@@ -1,0 +1,106 @@
+"""Fuzz the reader of a log format: `python tests/ingest/fuzz.py slurm --minutes 10` (needs `pip install atheris`).
+
+Guided by what code each input reaches, atheris changes the bytes of the format's fixtures. Whatever comes of it, the reader
+must give entries that hold canonical records, or a `PipesimError` that says what is wrong; anything else is a finding, is kept
+as `crash-*` in the current folder, and becomes a fixture once it is mended. Not collected by pytest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import tempfile
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["pipesim.ingest"]):
+    from pipesim.errors import PipesimError
+    from pipesim.ingest.files import find_files
+    from pipesim.ingest.records import read_records
+    from pipesim.ingest.sources import Head, Source, find_source
+from pipesim.lake import connect
+from pipesim.schema import TRACE_TABLES
+
+#: Where files are written fastest, on Linux.
+_MEMORY = Path("/dev/shm")
+FIXTURES = Path(__file__).parent / "fixtures"
+#: The formats that are no translated ones: their lines are read by name of a source that reads such a file.
+TABLES = {"csv": ("philly", ".csv"), "json": ("native", ".jsonl")}
+SUFFIXES = {
+    "argo": ".yaml",
+    "slurm": ".txt",
+    "swf": ".swf",
+    "mlflow": ".db",
+    "airflow": ".db",
+    "wfformat": ".json",
+    "openlineage": ".json",
+}
+
+
+def check_units(source: Source, path: Path) -> None:
+    """Read every entry, and hold it to what a source promises."""
+    (file,) = find_files([path], suffixes=source.suffixes)
+    source.recognise(Head(file))
+    units = source.units(file)
+    if units is None:
+        with connect() as con:
+            for batch in read_records(con, file, source.wanted_fields(file)):
+                whole = batch.sift() if batch.sift else batch
+                rows = con.execute(f"SELECT count(*) FROM ({whole.select(whole.fields)})").fetchall()[0][0]
+                assert rows + len(whole.bad) + whole.blank_or_header == whole.lines, "a line is lost"
+        return
+    last = 0
+    for unit in units:
+        assert unit.number > last, "entries are numbered in order"
+        last = unit.number
+        assert not (unit.problem and not all(unit.problem)), "a problem has a rule and a sentence"
+        for record in unit.records:
+            table = TRACE_TABLES[str(record["table"])]
+            unknown = record.keys() - table.by_name.keys() - {"table", "event_at"}
+            assert not unknown, f"{table.name} has no {unknown}"
+            assert all(value is None or isinstance(value, str | int | float | bool | datetime) for value in record.values())
+
+
+def target(name: str, folder: Path) -> Callable[[bytes], None]:
+    """Return the function that atheris calls with each input."""
+    source_name, suffix = TABLES.get(name, (name, SUFFIXES.get(name, ".txt")))
+    source = find_source(source_name)
+    path = folder / f"input{suffix}"
+
+    def one(data: bytes) -> None:
+        path.write_bytes(data)
+        with contextlib.suppress(PipesimError):
+            check_units(source, path)
+
+    return one
+
+
+def main() -> None:
+    """Fuzz one format for some minutes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", choices=[*SUFFIXES, *TABLES])
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--seeds", type=Path, help="A folder of inputs to begin with; by default the format's fixtures.")
+    asked = parser.parse_args()
+    seeds = asked.seeds or FIXTURES / asked.source
+    with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
+        found = Path(folder) / "corpus"
+        found.mkdir()
+        options = [
+            f"-max_total_time={round(asked.minutes * 60)}",
+            "-max_len=65536",
+            "-timeout=30",
+            "-rss_limit_mb=4096",
+            "-print_final_stats=1",
+        ]
+        corpora = [str(found), *([str(seeds)] if seeds.is_dir() else [])]
+        atheris.Setup([sys.argv[0], *options, *corpora], target(asked.source, Path(folder)))
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
