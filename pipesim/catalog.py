@@ -62,7 +62,7 @@ def _build(files: Path) -> None:
         # The storage version is the oldest that all clients in use can read; 2.0's default is refused by 1.x.
         con.execute(f"ATTACH {quote(str(files / CATALOGUE))} AS warehouse (STORAGE_VERSION 'v1.0.0')")
         con.execute("USE warehouse")
-        _fill(con, files)
+        _fill(con, files, documented=True)
         con.execute("USE memory")
         con.execute("DETACH warehouse")
     finally:
@@ -71,40 +71,63 @@ def _build(files: Path) -> None:
 
 
 @contextmanager
-def snapshot_views(lake: Lake, memory_limit: str | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open an in-memory connection with the catalogue's views over a snapshot, which commits meanwhile do not change."""
+def snapshot_views(
+    lake: Lake, memory_limit: str | None = None, *, documented: bool = False
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an in-memory connection with the catalogue's views over a snapshot, which commits meanwhile do not change.
+
+    Args:
+        lake: The store.
+        memory_limit: What DuckDB may take, as it writes it; the rest is spilled.
+        documented: Whether views and columns have their comments, which take longer to make than the views.
+    """
     with snapshot(lake) as files, connect(memory_limit) as con:
-        _fill(con, files)
+        _fill(con, files, documented=documented)
         yield con
 
 
-def _fill(con: duckdb.DuckDBPyConnection, files: Path) -> None:
-    """Create the views with their documentation, in one transaction: a thousand by themselves take twice as long."""
+def _fill(con: duckdb.DuckDBPyConnection, files: Path, *, documented: bool) -> None:
+    """Create the views in one transaction: a thousand statements by themselves take twice as long."""
     con.execute("BEGIN")
-    create_views(con, files)
-    _document_analytics(con, files)
+    tables = create_views(con, files)
+    if documented:
+        for name, table in tables.items():
+            con.execute(f"COMMENT ON VIEW {name} IS {quote(table.doc)}")
+            for column in table.columns:
+                con.execute(f'COMMENT ON COLUMN {name}."{column.name}" IS {quote(column.doc)}')
+        _document_analytics(con, files)
     con.execute("COMMIT")
 
 
-def create_views(con: duckdb.DuckDBPyConnection, files: Path) -> None:
-    """Create all schemas and views in the connection's current database, over a folder laid out as `lake/`."""
+def create_views(con: duckdb.DuckDBPyConnection, files: Path) -> dict[str, Table]:
+    """Create all schemas and views in the connection's current database, over a folder laid out as `lake/`.
+
+    Returns:
+        The declaration of each view that has one.
+    """
     for schema in ("observed", "synthetic", "simulated", "traces", "quarantine", "quality", "analytics"):
         con.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    declared: dict[str, tuple[Table, str]] = {}
     for name, table in TRACE_TABLES.items():
-        _create(con, f"observed.{name}", _observed(files, table), table)
-        _create(con, f"synthetic.{name}", _synthetic(files, table), table)
-        _create(con, f"simulated.{name}", _simulated(files, table), table)
-        _create(con, f"traces.{name}", _all_origins(table), table)
-    summaries = files / "simulated" / "summaries"
-    if any(summaries.glob("*/*/*.parquet")):
-        _create(con, "simulated.summaries", f"SELECT * FROM {_partitions(summaries)}", None)
+        declared[f"observed.{name}"] = table, _observed(files, table)
+        declared[f"synthetic.{name}"] = table, _synthetic(files, table)
+        declared[f"simulated.{name}"] = table, _simulated(files, table)
+        declared[f"traces.{name}"] = table, _all_origins(table)
     folder = files / "quarantine"
     source = f"SELECT * FROM read_parquet({quote(f'{folder}/*.parquet')}, union_by_name = true)"
-    _create(con, "quarantine.quarantine", source if any(folder.glob("*.parquet")) else QUARANTINE.empty_select(), QUARANTINE)
+    refused = source if any(folder.glob("*.parquet")) else QUARANTINE.empty_select()
+    declared["quarantine.quarantine"] = QUARANTINE, refused
     for name, table in QUALITY_TABLES.items():
-        _create(con, f"quality.{name}", _quality(files / "quality", table), table)
+        declared[f"quality.{name}"] = table, _quality(files / "quality", table)
+    views = {name: select for name, (_, select) in declared.items()}
+    summaries = files / "simulated" / "summaries"
+    if any(summaries.glob("*/*/*.parquet")):
+        views["simulated.summaries"] = f"SELECT * FROM {_partitions(summaries)}"
     for file in sorted((files / "analytics").glob("*.parquet")):
-        _create(con, f'analytics."{file.stem}"', f"SELECT * FROM read_parquet({quote(str(file))})", None)
+        views[f'analytics."{file.stem}"'] = f"SELECT * FROM read_parquet({quote(str(file))})"
+    for name, select in views.items():
+        con.execute(f"CREATE OR REPLACE VIEW {name} AS {select}")
+    return {name: table for name, (table, _) in declared.items()}
 
 
 def quote(text: str) -> str:
@@ -181,11 +204,3 @@ def _document_analytics(con: duckdb.DuckDBPyConnection, files: Path) -> None:
             con.execute(f"COMMENT ON VIEW {view} IS {quote(said['doc'])}")
             for column, doc in said["columns"].items():
                 con.execute(f'COMMENT ON COLUMN {view}."{column}" IS {quote(doc)}')
-
-
-def _create(con: duckdb.DuckDBPyConnection, name: str, select: str, table: Table | None) -> None:
-    con.execute(f"CREATE OR REPLACE VIEW {name} AS {select}")
-    if table is not None:
-        con.execute(f"COMMENT ON VIEW {name} IS {quote(table.doc)}")
-        for column in table.columns:
-            con.execute(f'COMMENT ON COLUMN {name}."{column.name}" IS {quote(column.doc)}')

@@ -78,7 +78,7 @@ def run_sql(lake: Lake, query: str, *, as_table: bool) -> tuple[dict[str, Any], 
     Raises:
         RequestError: If DuckDB refuses the query.
     """
-    with snapshot_views(lake) as con:
+    with snapshot_views(lake, documented=True) as con:
         try:
             relation = con.sql(query) if query.strip() else None
             if relation is None:

@@ -60,7 +60,7 @@ def export(lake: Lake, file: Path, memory_limit: str = MEMORY_LIMIT) -> Exported
     with _aside(target, file) as folder:
         fresh = folder / "export.duckdb"
         try:
-            with snapshot_views(lake, memory_limit) as con:
+            with snapshot_views(lake, memory_limit, documented=True) as con:
                 con.execute(f"SET temp_directory = {quote(str(folder / 'spill'))}")
                 tables = _copy(con, fresh)
             flush(fresh)

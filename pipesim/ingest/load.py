@@ -164,7 +164,7 @@ def digest_files(
 
 @contextmanager
 def _planned(con: duckdb.DuckDBPyConnection, files: Sequence[LogFile]) -> Iterator[None]:
-    """Have statements optimised only for logs that are not small, which they take longer to be optimised for than to be read."""
+    """Have statements optimised only where the logs are not small: for these it takes longer than to carry them out."""
     # What a compressed file holds is not known yet.
     small = sum(file.size for file in files) < _SMALL_BYTES and not any(file.path.suffix in COMPRESSIONS for file in files)
     if small:

@@ -15,7 +15,7 @@ from dagster_project.definitions import defs
 from dagster_project.resources import Home, Inbox
 from pipesim.lake import Lake
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.endurance
 
 RUNS = [f"{number}|{scenario}" for scenario in ("as-is", "more-gpus", "shortest-first") for number in range(3)]
 
