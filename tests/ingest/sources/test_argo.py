@@ -215,7 +215,7 @@ def test_a_refused_task_on_which_others_depend_refuses_the_run(lake: Lake, tmp_p
 
 def _packed(nodes: object, algorithm: str) -> str:
     data = json.dumps(nodes).encode()
-    packed = gzip.compress(data) if algorithm == "gzip" else pa.compress(data, algorithm, asbytes=True)
+    packed = gzip.compress(data, mtime=0) if algorithm == "gzip" else pa.compress(data, algorithm, asbytes=True)
     return base64.b64encode(packed).decode()
 
 
@@ -232,12 +232,12 @@ def test_compressed_nodes_are_unpacked(lake: Lake, tmp_path: Path, algorithm: st
     [
         ("%%%", "compressedNodes cannot be unpacked"),
         (base64.b64encode(b"nodes").decode(), "compressedNodes is neither gzip nor zstd"),
-        (base64.b64encode(gzip.compress(b"{}")[:-9]).decode(), "compressedNodes"),
-        (base64.b64encode(gzip.compress(b"\xff")).decode(), "compressedNodes cannot be unpacked"),
-        (base64.b64encode(gzip.compress(b"{")).decode(), "compressedNodes holds no JSON"),
-        (base64.b64encode(gzip.compress(b"")).decode(), "compressedNodes is null, not an object"),
+        (base64.b64encode(gzip.compress(b"{}", mtime=0)[:-9]).decode(), "compressedNodes"),
+        (base64.b64encode(gzip.compress(b"\xff", mtime=0)).decode(), "compressedNodes cannot be unpacked"),
+        (base64.b64encode(gzip.compress(b"{", mtime=0)).decode(), "compressedNodes holds no JSON"),
+        (base64.b64encode(gzip.compress(b"", mtime=0)).decode(), "compressedNodes is null, not an object"),
         (_packed([1], "gzip"), "compressedNodes is a list, not an object"),
-        (base64.b64encode(gzip.compress(b" " * (129 << 20), 9)).decode(), "compressedNodes holds over 128 MiB"),
+        (base64.b64encode(gzip.compress(b" " * (129 << 20), 9, mtime=0)).decode(), "compressedNodes holds over 128 MiB"),
     ],
 )
 def test_compressed_nodes_that_cannot_be_unpacked_refuse_their_workflow(tmp_path: Path, packed: str, detail: str) -> None:
