@@ -166,6 +166,7 @@ def test_what_a_killed_export_left_goes_with_the_next_one(lake: Lake, tmp_path: 
         assert alive.exists()
 
 
+@pytest.mark.endurance
 def test_more_data_than_memory_is_exported(lake: Lake, tmp_path: Path) -> None:
     _store(lake, 1_000_000)  # over 80 characters a row in `run_id` alone
     assert export(lake, tmp_path / "all.duckdb", memory_limit="80MB").tables["simulated.task_runs"] == 1_000_000

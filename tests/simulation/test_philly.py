@@ -9,6 +9,8 @@ import pytest
 from pipesim.simulation import Scenario, simulate
 from tests.philly import philly_jobs, philly_trace
 
+pytestmark = pytest.mark.endurance
+
 
 @pytest.fixture(scope="module")
 def jobs():

@@ -192,6 +192,7 @@ def mean_waits(simulated: Trace) -> Floats:
     return rows.group_by("priority").agg(wait.mean().alias("wait")).sort("priority", descending=True)["wait"].to_numpy()
 
 
+@pytest.mark.endurance
 @pytest.mark.parametrize("name", QUEUES)
 def test_i9_mean_waits_are_those_of_theory_and_no_others(name: str) -> None:
     queue = QUEUES[name]

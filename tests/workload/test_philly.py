@@ -12,6 +12,9 @@ from pipesim.trace import Trace
 from pipesim.workload import SynthesisConfig, WorkloadModel, fit, synthesize
 
 
+pytestmark = pytest.mark.endurance
+
+
 @pytest.fixture(scope="module")
 def model(philly: Trace) -> WorkloadModel:
     return fit(philly)
