@@ -11,7 +11,6 @@ from pipesim.streams import stream
 from pipesim.trace import Trace
 from pipesim.workload import SynthesisConfig, WorkloadModel, fit, synthesize
 
-
 pytestmark = pytest.mark.endurance
 
 
