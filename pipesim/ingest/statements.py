@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pipesim.catalog import quote
 from pipesim.ingest.plain import EXACT_INTEGER
 from pipesim.ingest.sources.base import Projection, quote_name
-from pipesim.ingest.typing import Typed, instant, typed
+from pipesim.ingest.typing import FIRST_INSTANT, LAST_INSTANT, Typed, instant, typed
 from pipesim.schema import TRACE_TABLES, Column, Rule, Table, Type
 
 #: What a physical line may end in.
@@ -90,7 +90,7 @@ def _undoubted(t: Typed) -> str:
     if t.column.type is Type.INTEGER:
         same = f"{same} AND coalesce(abs({name}) <= {EXACT_INTEGER}, true)"
     if t.column.type is Type.INSTANT:
-        same = f"{same} AND coalesce(isfinite({name}), true)"
+        same = f"{same} AND coalesce({name} BETWEEN {FIRST_INSTANT} AND {LAST_INSTANT}, true)"
     return f"({same})"
 
 

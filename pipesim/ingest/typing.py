@@ -16,6 +16,8 @@ MISSING = (
 _LONGEST_MISSING = max(map(len, MISSING))
 #: An instant whose text ends in Z or an offset after the time of day names its zone.
 NAMED_ZONE = r":\d\d(\.\d+)? ?([zZ]|[+-]\d\d(:?\d\d)?)$"
+#: The calendar that Python and Parquet readers have; infinity lies beyond it too.
+FIRST_INSTANT, LAST_INSTANT = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'"
 _EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 #: Columns whose words are the log's own, or whose closed set has a word that reads like a missing one.
 _VERBATIM = frozenset({"raw_status", "raw_type", "error", "status"})
@@ -54,7 +56,7 @@ def typed(column: Column, field: Field, zone: str) -> Typed:
         if column.type in (Type.INTEGER, Type.NUMBER) and column.name not in SIGNED:
             value, damaged = f"nullif({value}, {-field.scale!r})", _unless_minus_one(damaged, raw_name)
         if column.type is Type.INSTANT:
-            damaged = f'({damaged} OR coalesce(NOT isfinite("{column.name}"), false))'
+            damaged = f'({damaged} OR coalesce("{column.name}" NOT BETWEEN {FIRST_INSTANT} AND {LAST_INSTANT}, false))'
     # Numbers are cast from what they are: Parquet and plain JSON give them as numbers already.
     number = column.type in (Type.INTEGER, Type.NUMBER)
     return Typed(column, field.sql if number else f"CAST({field.sql} AS VARCHAR)", value, damaged)

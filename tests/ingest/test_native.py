@@ -414,3 +414,31 @@ def test_equal_logs_are_equal_bytes_in_the_order_of_their_lines(tmp_path: Path) 
         files.append(file)
     assert files[0].read_bytes() == files[1].read_bytes()
     assert pl.read_parquet(files[0])["source_line"].equals(pl.Series("source_line", range(2, rows + 2)))
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("0001-01-01T00:00:00Z", datetime(1, 1, 1)),
+        ("1970-01-01T00:00:00Z", datetime(1970, 1, 1)),
+        ("9999-12-31T23:59:59.999999Z", datetime(9999, 12, 31, 23, 59, 59, 999_999)),
+        ("10000-01-01T00:00:00Z", None),
+        ("-0001-01-01T00:00:00Z", None),
+        ("infinity", None),
+        # A leap second is on no clock that a computer keeps; to take it for the next second would be a guess.
+        ("2016-12-31T23:59:60Z", None),
+    ],
+)
+def test_instants_lie_within_the_calendar(lake: Lake, tmp_path: Path, written: str, read: datetime | None) -> None:
+    task = {**TASK, "status": "pending", "queued_at": written}
+    counts = _counts(_ingest(lake, _write(tmp_path / "a.jsonl", task)))
+    assert counts == ((1, 0, 0, 0) if read else (0, 0, 1, 0))
+    assert lake.load_observed().task_runs["queued_at"].to_list() == ([read] if read else [])
+
+
+def test_hostile_names_are_data_and_lines_nested_without_end_are_refused(lake: Lake, tmp_path: Path) -> None:
+    names = ["a'b", 'a"b', "a\nb", "../../etc/passwd", "<script>", "'; DROP TABLE x; --", "a\0b", "\u202e", "=cmd()"]
+    tasks = [{**TASK, "run_id": name, "task_id": name, "status": "pending", "pool": name} for name in names]
+    deep = ["[" * 10_000 + "]" * 10_000 + "\n", '{"a":' * 10_000 + "1" + "}" * 10_000 + "\n"]
+    assert _counts(_ingest(lake, _write(tmp_path / "a.jsonl", *tasks, *deep)))[::2] == (9, 2)
+    assert sorted(lake.load_observed().task_runs["run_id"]) == sorted(names)
