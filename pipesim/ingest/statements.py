@@ -137,7 +137,7 @@ def _type_reason(t: Typed) -> str:
     raw = quote_name("#raw " + t.column.name)
     rule = f"{t.column.name}_not_{_TYPE_NAMES[t.column.type]}"
     stage, rule = ("rule", _unknown_word(t.column)) if t.column.values else ("type", rule)
-    detail = f"{quote(t.column.name + ': ')} || left({raw}, 200)"
+    detail = f"{quote(t.column.name + ': ')} || left(CAST({raw} AS VARCHAR), 200)"
     return f"CASE WHEN {t.damaged} THEN {{'stage': '{stage}', 'rule': '{rule}', 'detail': {detail}}} END"
 
 

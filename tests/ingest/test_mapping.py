@@ -74,6 +74,13 @@ def test_expressions_see_one_row_and_a_row_they_fail_for_is_quarantined(lake: La
     assert refused["raw"][0].startswith("c,2026-01-01")
 
 
+def test_a_value_that_is_no_number_is_quarantined_whoever_made_it(lake: Lake, tmp_path: Path) -> None:
+    mapping = "name: ours\ncolumns: {run_id: id, submitted_at: t, gpus: {expr: CAST(g AS DOUBLE)}}\n"
+    report = ingested(lake, tmp_path, mapping, jobs__csv="id,t,g\na,2026-01-01,1\nb,2026-01-01,inf\nc,2026-01-01,nan\n")
+    assert fates(report) == (4, 2, 0, 1, 1)
+    assert lake.load_observed().task_runs.sort("run_id")["gpus"].to_list() == [1.0, None]
+
+
 @pytest.mark.parametrize(
     ("sql", "says"),
     [
