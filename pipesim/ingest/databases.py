@@ -54,7 +54,7 @@ def copy_database(path: Path, folder: Path) -> Path:
             shutil.copyfile(f"{path}-wal", f"{left}-wal")
             _copy(_uri(left), target)
         _insist_sound(path, target)
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # as it quotes what is damaged
         raise _told(path, error) from error
     return target
 
@@ -88,7 +88,7 @@ def _insist_sound(path: Path, copy: Path) -> None:
         raise sqlite3.DatabaseError(damage[0].replace("\n", " "))
 
 
-def _told(path: Path, error: sqlite3.Error) -> FileError:
+def _told(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> FileError:
     text = str(error)
     if "locked" in text:
         return FileError(

@@ -94,5 +94,5 @@ class Head:
         try:
             with closing(sqlite3.connect(f"{self.file.path.resolve().as_uri()}?mode=ro", uri=True)) as con:
                 return frozenset(name for (name,) in con.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise FileError(f"the database cannot be read ({error})", where=self.file.name, remedy="copy it again") from error

@@ -112,7 +112,7 @@ def open_tables(file: LogFile, system: str, needed: frozenset[str]) -> Iterator[
                     remedy="name the system it belongs to, or leave out --source to have it recognised",
                 )
             yield tables
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         raise FileError(
             f"the database cannot be read ({error})", where=file.name, remedy="copy it again, or recover it with sqlite3"
         ) from error
