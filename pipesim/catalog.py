@@ -135,6 +135,11 @@ def quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def quote_name(name: str) -> str:
+    """Return the name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 def _columns(table: Table) -> str:
     return ", ".join(f'"{c.name}"' for c in table.columns)
 

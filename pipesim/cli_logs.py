@@ -83,7 +83,7 @@ def suggest_mapping(
 ) -> None:
     """Draft a mapping file from a table's columns and first rows; save what it prints, correct it, try it with --dry-run."""
     from pipesim.ingest import find_files
-    from pipesim.ingest.suggest import suggest
+    from pipesim.ingest.mapping.suggest import suggest
 
     draft = suggest(find_files([file])[0], name)
     answer({"mapping": draft.text, "unmapped": draft.unmapped, "notes": draft.notes}, as_json, draft.text.rstrip())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipesim.errors import PipesimError
-from pipesim.ingest.files import LogFile
+from pipesim.ingest.reading.files import LogFile
 from pipesim.ingest.sources.base import Source
 from pipesim.lake import Lake
 from pipesim.schema import TRACE_TABLES

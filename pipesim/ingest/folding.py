@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from pipesim.catalog import quote
-from pipesim.ingest.sources.base import quote_name
+from pipesim.catalog import quote, quote_name
 from pipesim.ingest.staging import Staging
 from pipesim.ingest.statements import rule_reason
 from pipesim.lake import Lake

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipesim import __version__
-from pipesim.catalog import quote
+from pipesim.catalog import quote, quote_name
 from pipesim.errors import FileError, RequestError
 from pipesim.ingest.accounts import (
     BadLine,
@@ -28,18 +28,18 @@ from pipesim.ingest.accounts import (
     told,
 )
 from pipesim.ingest.accounts import accounts as read_accounts
-from pipesim.ingest.files import COMPRESSIONS, LogFile, find_files
 from pipesim.ingest.folding import fold, reject_bad_rows
-from pipesim.ingest.lines import RAW_CHARACTERS, read_lines
-from pipesim.ingest.records import field_names, read_records, stream_records
+from pipesim.ingest.mapping.shaping import shaped
+from pipesim.ingest.reading.files import COMPRESSIONS, LogFile, find_files
+from pipesim.ingest.reading.lines import RAW_CHARACTERS, read_lines
+from pipesim.ingest.reading.records import field_names, read_records, stream_records
+from pipesim.ingest.reading.unit import Unit
+from pipesim.ingest.reading.unit_records import raw_units, unit_records
 from pipesim.ingest.references import reject_bad_runs
-from pipesim.ingest.shaping import shaped
-from pipesim.ingest.sources.base import Projection, Source, quote_name
+from pipesim.ingest.sources.base import Projection, Source
 from pipesim.ingest.sources.native import NATIVE_FIELDS
-from pipesim.ingest.sources.unit import Unit
 from pipesim.ingest.staging import Staging
 from pipesim.ingest.storing import Batch, store
-from pipesim.ingest.units import raw_units, unit_records
 from pipesim.lake import Lake, connect, content_hash, file_hash
 from pipesim.schema import TRACE_TABLES
 from pipesim.words import count

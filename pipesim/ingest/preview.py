@@ -9,10 +9,10 @@ from typing import Any
 
 import polars as pl
 
-from pipesim.catalog import quote
-from pipesim.ingest.files import LogFile
+from pipesim.catalog import quote, quote_name
 from pipesim.ingest.load import MEMORY_LIMIT, digest_files
-from pipesim.ingest.sources.base import Source, quote_name
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.sources.base import Source
 from pipesim.lake import Lake, connect
 from pipesim.schema import TRACE_TABLES
 

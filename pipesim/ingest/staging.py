@@ -12,10 +12,10 @@ from collections.abc import Sequence
 import duckdb
 import pyarrow as pa
 
-from pipesim.catalog import quote
-from pipesim.ingest.lines import RAW_CHARACTERS, BadLine
-from pipesim.ingest.records import Records
-from pipesim.ingest.sources.base import Projection, quote_name
+from pipesim.catalog import quote, quote_name
+from pipesim.ingest.reading.lines import RAW_CHARACTERS, BadLine
+from pipesim.ingest.reading.records import Records
+from pipesim.ingest.sources.base import Projection
 from pipesim.ingest.statements import LINE_END, statements, used_fields
 from pipesim.schema import TRACE_TABLES
 

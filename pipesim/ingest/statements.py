@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipesim.catalog import quote
-from pipesim.ingest.plain import EXACT_INTEGER
-from pipesim.ingest.sources.base import Projection, quote_name
+from pipesim.catalog import quote, quote_name
+from pipesim.ingest.reading.plain import EXACT_INTEGER
+from pipesim.ingest.sources.base import Projection
 from pipesim.ingest.typing import FIRST_INSTANT, LAST_INSTANT, Typed, instant, typed
 from pipesim.schema import TRACE_TABLES, Column, Rule, Table, Type
 

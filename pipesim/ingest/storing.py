@@ -8,8 +8,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from pipesim.catalog import quote
-from pipesim.ingest.sources.base import quote_name
+from pipesim.catalog import quote, quote_name
 from pipesim.lake import Lake, Transaction
 from pipesim.schema import QUARANTINE, TRACE_TABLES
 

@@ -19,8 +19,8 @@ import atheris
 
 with atheris.instrument_imports(include=["pipesim.ingest"]):
     from pipesim.errors import PipesimError
-    from pipesim.ingest.files import find_files
-    from pipesim.ingest.records import read_records
+    from pipesim.ingest.reading.files import find_files
+    from pipesim.ingest.reading.records import read_records
     from pipesim.ingest.sources import Head, Source, find_source
 from pipesim.lake import connect
 from pipesim.schema import TRACE_TABLES

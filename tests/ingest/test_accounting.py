@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipesim.errors import FileError
-from pipesim.ingest import find_source, ingest, records
-from pipesim.ingest.files import find_files
-from pipesim.ingest.lines import read_lines
+from pipesim.ingest import find_source, ingest
+from pipesim.ingest.reading import records
+from pipesim.ingest.reading.files import find_files
+from pipesim.ingest.reading.lines import read_lines
 from pipesim.ingest.staging import Staging
 from pipesim.lake import Lake
 

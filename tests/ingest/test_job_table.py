@@ -10,7 +10,7 @@ import pytest
 
 from pipesim.errors import ConfigError, FileError, RequestError
 from pipesim.ingest import find_source, ingest
-from pipesim.ingest.mapping import load_mapping
+from pipesim.ingest.mapping.model import load_mapping
 from pipesim.lake import Lake
 from tests.conftest import philly_file
 

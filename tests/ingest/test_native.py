@@ -16,8 +16,8 @@ import pytest
 from pipesim.catalog import snapshot_views
 from pipesim.errors import FileError
 from pipesim.ingest import IngestReport, find_source, ingest
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.lines import LineBatch, read_lines
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.lines import LineBatch, read_lines
 from pipesim.lake import Lake
 
 TASK = {"run_id": "r1", "task_id": "t1", "task_name": "train", "task_type": "Training", "gpus": 0.5}
@@ -298,8 +298,8 @@ def test_an_unreadable_file_is_refused_by_name_and_nothing_is_stored(
 def test_bad_bytes_and_overlong_lines_are_quarantined_by_line(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipesim.ingest.lines.MAX_LINE_BYTES", 1 << 16)
-    monkeypatch.setattr("pipesim.ingest.lines.read_lines.__defaults__", (1 << 15,))
+    monkeypatch.setattr("pipesim.ingest.reading.lines.MAX_LINE_BYTES", 1 << 16)
+    monkeypatch.setattr("pipesim.ingest.reading.lines.read_lines.__defaults__", (1 << 15,))
     good = json.dumps({**TASK, "status": "ok", "duration_s": 1}).encode()
     lines = [
         b"\xef\xbb\xbf" + good,
@@ -322,7 +322,7 @@ def test_a_file_that_is_written_to_meanwhile_is_refused(lake: Lake, tmp_path: Pa
         with log.open("a") as more:
             more.write("{}\n")
 
-    monkeypatch.setattr("pipesim.ingest.records.read_lines", reading_while_written_to)
+    monkeypatch.setattr("pipesim.ingest.reading.records.read_lines", reading_while_written_to)
     with pytest.raises(FileError, match="changed while it was read"):
         _ingest(lake, log)
     assert not list(lake.lake.rglob("*.parquet"))

@@ -7,12 +7,13 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from pipesim.errors import RequestError
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.mapping import load_mapping
+from pipesim.ingest.mapping.model import load_mapping
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.head import Head, Recognised
+from pipesim.ingest.reading.unit import Record, Unit, line_units
 from pipesim.ingest.sources.airflow.source import Airflow
 from pipesim.ingest.sources.argo.source import Argo
 from pipesim.ingest.sources.base import Field, Projection, Source
-from pipesim.ingest.sources.head import Head, Recognised
 from pipesim.ingest.sources.job_table.source import JobTable
 from pipesim.ingest.sources.mlflow.source import MLflow
 from pipesim.ingest.sources.native import Native
@@ -20,10 +21,9 @@ from pipesim.ingest.sources.openlineage.source import OpenLineage
 from pipesim.ingest.sources.slurm.source import Slurm
 from pipesim.ingest.sources.swf.source import Swf
 from pipesim.ingest.sources.translated import Translated
-from pipesim.ingest.sources.unit import Record, Unit, line_units
 from pipesim.ingest.sources.wfformat.source import WfFormat
 
-_PROFILES = Path(__file__).parents[1] / "profiles"
+_PROFILES = Path(__file__).parents[1] / "mapping" / "profiles"
 #: Formats of their own; the shipped mappings are sources beside them.
 _FORMATS: Mapping[str, type[Native | Translated]] = {
     "native": Native,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from pipesim.ingest.files import SUFFIXES, LogFile
-from pipesim.ingest.sources.head import Head, Recognised
-from pipesim.ingest.sources.unit import Unit
+from pipesim.ingest.reading.files import SUFFIXES, LogFile
+from pipesim.ingest.reading.head import Head, Recognised
+from pipesim.ingest.reading.unit import Unit
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,3 @@ class Source(ABC):
     def known_unused(self) -> frozenset[str]:
         """Return the fields that are deliberately not read, so that nobody is warned about them."""
         return frozenset()
-
-
-def quote_name(name: str) -> str:
-    """Return a field's name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'

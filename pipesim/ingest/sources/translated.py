@@ -9,10 +9,10 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 
-from pipesim.ingest.files import LogFile
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.unit import Unit
 from pipesim.ingest.sources.base import Projection, Source
 from pipesim.ingest.sources.native import NATIVE_FIELDS, native_projections
-from pipesim.ingest.sources.unit import Unit
 
 
 class Translated(Source):

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 
 from pipesim.errors import FileError
 from pipesim.ingest import IngestReport, find_source, ingest
-from pipesim.ingest.files import find_files
+from pipesim.ingest.reading.fields import UnfitError
+from pipesim.ingest.reading.files import find_files
 from pipesim.ingest.sources import Head, recognise_source
 from pipesim.ingest.sources.argo.demand import quantity
 from pipesim.ingest.sources.argo.graph import Node, dependencies, places
-from pipesim.ingest.sources.fields import UnfitError
 from pipesim.lake import Lake
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipesim.ingest import find_source, ingest
 from pipesim.ingest.accounts import FileAccount
-from pipesim.ingest.files import find_files
+from pipesim.ingest.reading.files import find_files
 from pipesim.ingest.sources.openlineage.events import UNVERSIONED
 from pipesim.ingest.sources.openlineage.source import OpenLineage
 from pipesim.lake import Lake

@@ -40,7 +40,7 @@ from openlineage.client.facet_v2 import (
 from openlineage.client.transport.file import FileConfig, FileTransport
 
 from pipesim.ingest import ingest
-from pipesim.ingest.files import find_files
+from pipesim.ingest.reading.files import find_files
 from pipesim.ingest.sources import recognise_source
 from pipesim.lake import Lake
 from tests.ingest.sources.openlineage_events import all_rows

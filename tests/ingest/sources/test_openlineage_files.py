@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from pipesim.errors import FileError
 from pipesim.ingest import ingest
-from pipesim.ingest.files import find_files
+from pipesim.ingest.reading.files import find_files
 from pipesim.ingest.sources import Head, Unit, recognise_source
 from pipesim.ingest.sources.openlineage import entries
 from pipesim.ingest.sources.openlineage.source import OpenLineage

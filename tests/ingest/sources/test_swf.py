@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pipesim.errors import FileError
 from pipesim.ingest import IngestReport, find_source, ingest
-from pipesim.ingest.files import find_files
+from pipesim.ingest.reading.files import find_files
 from pipesim.ingest.sources import Head
 from pipesim.lake import Lake
 

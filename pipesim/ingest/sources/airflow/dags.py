@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from pipesim.ingest.sources.tables import BadEntryError, Row, json_of, needed_text
+from pipesim.ingest.reading.tables import BadEntryError, Row, json_of, needed_text
 
 _VERSIONS = (1, 2, 3)
 #: What a compressed DAG may be decompressed to, in bytes.

@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count, groupby
 
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.sources.airflow.dags import Dags, parents_of
-from pipesim.ingest.sources.head import Head, Recognised
-from pipesim.ingest.sources.tables import (
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.head import Head, Recognised
+from pipesim.ingest.reading.tables import (
     BadEntryError,
     Row,
     Tables,
@@ -29,8 +28,9 @@ from pipesim.ingest.sources.tables import (
     utc_text,
     whole,
 )
+from pipesim.ingest.reading.unit import Record, Unit
+from pipesim.ingest.sources.airflow.dags import Dags, parents_of
 from pipesim.ingest.sources.translated import Translated
-from pipesim.ingest.sources.unit import Record, Unit
 
 _NEEDED = frozenset({"dag_run", "task_instance"})
 _HISTORY = "task_instance_history"

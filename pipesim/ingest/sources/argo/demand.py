@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import NamedTuple
 
-from pipesim.ingest.sources.fields import Entry, UnfitError, as_mapping, mapping, mappings, text
-from pipesim.ingest.sources.json_text import BrokenDocumentError, parse_json
-from pipesim.ingest.sources.yaml_text import parse_yaml
+from pipesim.ingest.reading.fields import Entry, UnfitError, as_mapping, mapping, mappings, text
+from pipesim.ingest.reading.json_text import BrokenDocumentError, parse_json
+from pipesim.ingest.reading.yaml_text import parse_yaml
 
 #: Labels of Kubernetes nodes that name their GPUs, of the device plugin of NVIDIA and of the large clouds.
 _GPU_LABELS = (

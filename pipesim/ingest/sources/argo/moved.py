@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pipesim.ingest.sources.fields import Entry, mapping, mappings, text
-from pipesim.ingest.sources.unit import Record, Value
+from pipesim.ingest.reading.fields import Entry, mapping, mappings, text
+from pipesim.ingest.reading.unit import Record, Value
 
 #: The kinds of store, and the fields that hold a bucket and the place in it.
 _STORES = (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pipesim.ingest.sources.fields import Entry, UnfitError, mapping, mappings, number, text
-from pipesim.ingest.sources.json_text import BrokenDocumentError, parse_json
-from pipesim.ingest.sources.unit import Record, Value
+from pipesim.ingest.reading.fields import Entry, UnfitError, mapping, mappings, number, text
+from pipesim.ingest.reading.json_text import BrokenDocumentError, parse_json
+from pipesim.ingest.reading.unit import Record, Value
 
 _ARGO = "workflows.argoproj.io"
 _SCHEDULED = "scheduledworkflows.kubeflow.org"

@@ -13,15 +13,15 @@ import re
 from collections.abc import Iterator
 
 from pipesim.errors import FileError
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.lines import read_lines
+from pipesim.ingest.reading.document import load_documents
+from pipesim.ingest.reading.fields import UnfitError, unfit_unit
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.head import Head, Recognised
+from pipesim.ingest.reading.json_text import BrokenDocumentError, parse_json
+from pipesim.ingest.reading.lines import read_lines
+from pipesim.ingest.reading.unit import Unit
 from pipesim.ingest.sources.argo.workflow import workflow_units
-from pipesim.ingest.sources.document import load_documents
-from pipesim.ingest.sources.fields import UnfitError, unfit_unit
-from pipesim.ingest.sources.head import Head, Recognised
-from pipesim.ingest.sources.json_text import BrokenDocumentError, parse_json
 from pipesim.ingest.sources.translated import Translated
-from pipesim.ingest.sources.unit import Unit
 
 _REMEDY = "write workflows with `kubectl get workflows -o json` or `argo list -o json`, or name another --source"
 _SEEN = re.compile(r"""["']?apiVersion["']?\s*:\s*["']?argoproj\.io/v1alpha1\b|["']?workflows\.argoproj\.io/[\w-]+["']?\s*:""")

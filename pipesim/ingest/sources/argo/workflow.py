@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
+from pipesim.ingest.reading.fields import Entry, UnfitError, as_mapping, boolean, mapping, text, texts, unfit_unit, written
+from pipesim.ingest.reading.json_text import BrokenDocumentError, parse_json
+from pipesim.ingest.reading.unit import Record, Unit, Value
 from pipesim.ingest.sources.argo.demand import Templates, parameters
 from pipesim.ingest.sources.argo.graph import (
     GROUPING,
@@ -21,9 +24,6 @@ from pipesim.ingest.sources.argo.graph import (
 )
 from pipesim.ingest.sources.argo.moved import moved_records
 from pipesim.ingest.sources.argo.run import run_id_of, run_record
-from pipesim.ingest.sources.fields import Entry, UnfitError, as_mapping, boolean, mapping, text, texts, unfit_unit, written
-from pipesim.ingest.sources.json_text import BrokenDocumentError, parse_json
-from pipesim.ingest.sources.unit import Record, Unit, Value
 
 #: Argo keeps compressed nodes below what etcd takes, some 1 MiB; this is a hundred times that.
 _MAX_NODES_BYTES = 128 << 20

@@ -11,8 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from pipesim.errors import FileError
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.mapping import Join
+from pipesim.ingest.mapping.model import Join
+from pipesim.ingest.reading.files import LogFile
 from pipesim.ingest.sources.base import Beside
 from pipesim.lake import content_hash, file_hash
 

@@ -2,7 +2,7 @@
 
 Unless the mapping says otherwise, a row is a job, which becomes a run with one task. Jobs without an identifier are named by
 their content (see `Staging.identify`). A job whose state the table does not tell is UNKNOWN. The shipped profiles in
-`pipesim/ingest/profiles/` say each which real files they were run on.
+`pipesim/ingest/mapping/profiles/` say each which real files they were run on.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatch
 
-from pipesim.catalog import quote
+from pipesim.catalog import quote, quote_name
 from pipesim.errors import FileError
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.mapping import JOB, NODES, UNITS, LogMapping, MappedColumn, MappedTable, canonical
-from pipesim.ingest.sources.base import Field, Layout, Projection, Shape, Source, quote_name
-from pipesim.ingest.sources.head import Head, Recognised
+from pipesim.ingest.mapping.model import JOB, NODES, UNITS, LogMapping, MappedColumn, MappedTable, canonical
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.head import Head, Recognised
+from pipesim.ingest.sources.base import Field, Layout, Projection, Shape, Source
 from pipesim.ingest.sources.job_table.beside import Found, find_beside
 from pipesim.ingest.typing import time_basis
 from pipesim.ingest.words import STATUS_WORDS, TASK_TYPE_WORDS, TRIGGER_WORDS

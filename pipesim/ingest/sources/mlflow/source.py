@@ -13,10 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.sources.head import Head, Recognised
-from pipesim.ingest.sources.mlflow.store import Store, version_identity
-from pipesim.ingest.sources.tables import (
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.head import Head, Recognised
+from pipesim.ingest.reading.tables import (
     BadEntryError,
     Row,
     entry,
@@ -29,8 +28,9 @@ from pipesim.ingest.sources.tables import (
     text,
     whole,
 )
+from pipesim.ingest.reading.unit import Record, Unit, Value
+from pipesim.ingest.sources.mlflow.store import Store, version_identity
 from pipesim.ingest.sources.translated import Translated
-from pipesim.ingest.sources.unit import Record, Unit, Value
 
 _NEEDED = frozenset({"experiments", "runs", "metrics", "params", "tags"})
 _TASK = "run"

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pipesim.ingest.sources.tables import BadEntryError, Row, Tables, json_of
-from pipesim.ingest.sources.unit import Value
+from pipesim.ingest.reading.tables import BadEntryError, Row, Tables, json_of
+from pipesim.ingest.reading.unit import Value
 
 #: The name and version by which a model is known.
 Identity = tuple[str, str]

@@ -16,10 +16,10 @@ from itertools import islice
 import numpy as np
 
 from pipesim.errors import FileError
-from pipesim.ingest.files import LogFile, open_decompressed
-from pipesim.ingest.lines import read_lines
+from pipesim.ingest.reading.files import LogFile, open_decompressed
+from pipesim.ingest.reading.lines import read_lines
+from pipesim.ingest.reading.unit import Unit, line_units
 from pipesim.ingest.sources.openlineage.events import Event, UnreadableError, read_event
-from pipesim.ingest.sources.unit import Unit, line_units
 
 #: Documents are read whole, and take many times their size in memory.
 MAX_DOCUMENT_BYTES = 64 << 20

@@ -18,13 +18,13 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from pipesim.errors import FileError
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.sources.head import Head, Recognised
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.head import Head, Recognised
+from pipesim.ingest.reading.unit import Record, Unit, Value
 from pipesim.ingest.sources.openlineage.entries import REPEATED_KEY, Entry, read_entries
 from pipesim.ingest.sources.openlineage.events import FOREIGN, DataSet, Event
 from pipesim.ingest.sources.openlineage.runs import Runs
 from pipesim.ingest.sources.translated import Translated
-from pipesim.ingest.sources.unit import Record, Unit, Value
 
 #: What an event has wherever it stands, however it is indented.
 _MARKS = (r'"eventTime"\s*:\s*"', r'"(runId|dataset|job)"\s*:', r'"(schemaURL|producer|eventType)"\s*:\s*"')

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from pipesim.ingest.reading.unit import Record, Value
 from pipesim.ingest.sources.slurm import values
 from pipesim.ingest.sources.slurm.attempts import RunFacts
-from pipesim.ingest.sources.unit import Record, Value
 from pipesim.schema import TERMINAL_STATUSES
 
 #: The columns that are read, in lower case, and those that say the same in another way.

@@ -17,14 +17,14 @@ from functools import cached_property
 from typing import NamedTuple
 
 from pipesim.errors import FileError
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.sources.head import Head, Recognised
-from pipesim.ingest.sources.repeats import Keys, plain_lines
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.head import Head, Recognised
+from pipesim.ingest.reading.repeats import Keys, plain_lines
+from pipesim.ingest.reading.unit import Record, Unit, line_units
 from pipesim.ingest.sources.slurm.attempts import Accounted, Attempts, RunFacts, attempts
 from pipesim.ingest.sources.slurm.rows import USED, JobRow, Usage, job_rows
 from pipesim.ingest.sources.slurm.values import JobId, array_elements, attempt_status, given, instant, job_id
 from pipesim.ingest.sources.translated import Translated
-from pipesim.ingest.sources.unit import Record, Unit, line_units
 
 _COMMAND = (
     "sacct --allusers --duplicates --parsable2 --starttime=2026-01-01 --format=JobID,JobName,User,Account,Partition,Priority,"

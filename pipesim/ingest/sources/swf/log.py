@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from pipesim.errors import FileError
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.sources.repeats import Keys, plain_lines
-from pipesim.ingest.sources.unit import Unit, line_units
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.repeats import Keys, plain_lines
+from pipesim.ingest.reading.unit import Unit, line_units
 
 #: The fields of a line, in order, as the format names them.
 FIELDS = (

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.sources.head import Head, Recognised
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.head import Head, Recognised
+from pipesim.ingest.reading.unit import Record, Unit, Value
 from pipesim.ingest.sources.swf.log import FIELDS, HEADERS, PARTIAL, Job, Log, Times, read_line, read_lines, read_log, times
 from pipesim.ingest.sources.translated import Translated
-from pipesim.ingest.sources.unit import Record, Unit, Value
 
 #: A burst that was swapped out is work that ended without an outcome.
 _STATUSES = {

@@ -15,9 +15,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from pipesim.errors import FileError
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.sources.document import load_documents
-from pipesim.ingest.sources.fields import (
+from pipesim.ingest.reading.document import load_documents
+from pipesim.ingest.reading.fields import (
     Entry,
     UnfitError,
     as_mapping,
@@ -29,9 +28,10 @@ from pipesim.ingest.sources.fields import (
     unfit_unit,
     written,
 )
-from pipesim.ingest.sources.head import Head, Recognised
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.head import Head, Recognised
+from pipesim.ingest.reading.unit import Record, Unit, Value
 from pipesim.ingest.sources.translated import Translated
-from pipesim.ingest.sources.unit import Record, Unit, Value
 from pipesim.ingest.sources.wfformat.tasks import Task, old_files, old_tasks, tasks_and_orphans
 from pipesim.lake import content_hash
 

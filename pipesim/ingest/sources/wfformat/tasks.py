@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipesim.ingest.sources.fields import Entry, UnfitError, as_mapping, mappings, number, text, texts
-from pipesim.ingest.sources.unit import Value
+from pipesim.ingest.reading.fields import Entry, UnfitError, as_mapping, mappings, number, text, texts
+from pipesim.ingest.reading.unit import Value
 
 
 @dataclass

@@ -8,10 +8,11 @@ from functools import partial
 import duckdb
 import polars as pl
 
-from pipesim.ingest.expressions import evaluate
-from pipesim.ingest.lines import RAW_CHARACTERS, BadLine
-from pipesim.ingest.records import Records, column_select
-from pipesim.ingest.sources.base import Shape, quote_name
+from pipesim.catalog import quote_name
+from pipesim.ingest.mapping.expressions import evaluate
+from pipesim.ingest.reading.lines import RAW_CHARACTERS, BadLine
+from pipesim.ingest.reading.records import Records, column_select
+from pipesim.ingest.sources.base import Shape
 from pipesim.ingest.typing import MISSING
 
 

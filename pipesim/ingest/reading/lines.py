@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipesim.ingest.files import LogFile, open_decompressed
+from pipesim.ingest.reading.files import LogFile, open_decompressed
 
 #: A batch is about this many bytes: large enough to vectorise, small enough to bound memory.
 BATCH_BYTES = 96 << 20

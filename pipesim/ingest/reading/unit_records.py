@@ -12,9 +12,9 @@ from itertools import islice
 import duckdb
 import pyarrow as pa
 
-from pipesim.ingest.lines import RAW_CHARACTERS, BadLine
-from pipesim.ingest.records import Records, column_select
-from pipesim.ingest.sources.unit import Record, Unit, Value
+from pipesim.ingest.reading.lines import RAW_CHARACTERS, BadLine
+from pipesim.ingest.reading.records import Records, column_select
+from pipesim.ingest.reading.unit import Record, Unit, Value
 
 _BATCH = 20_000
 _MOST_RECORDS = 100_000

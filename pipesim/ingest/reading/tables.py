@@ -13,10 +13,10 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pipesim.catalog import quote_name
 from pipesim.errors import FileError
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.sources.base import quote_name
-from pipesim.ingest.sources.unit import Record, Unit, Value
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.unit import Record, Unit, Value
 
 #: A row by the names of its columns; text that is not UTF-8 is left as bytes.
 Row = Mapping[str, str | int | float | bytes | None]

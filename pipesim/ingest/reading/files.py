@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipesim.errors import FileError
-from pipesim.ingest.databases import MAGIC, copy_database
+from pipesim.ingest.reading.databases import MAGIC, copy_database
 from pipesim.lake import file_hash
 
 UInt8 = npt.NDArray[np.uint8]
@@ -40,7 +40,7 @@ class LogFile:
     """One readable file of a log.
 
     Args:
-        path: Where it lies; a database's copy (see `pipesim.ingest.databases`), which is removed with this object.
+        path: Where it lies; a database's copy (see `pipesim.ingest.reading.databases`), which is removed with this object.
         name: How it was named by the user; kept as `source_file`.
         format: How its rows are written, whatever it is compressed with.
         size: Its bytes.

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipesim.ingest.lines import LineBatch
+from pipesim.ingest.reading.lines import LineBatch
 
 UInt8 = npt.NDArray[np.uint8]
 

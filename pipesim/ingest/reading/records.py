@@ -19,12 +19,12 @@ import duckdb
 import polars as pl
 import pyarrow as pa
 
-from pipesim.catalog import quote
+from pipesim.catalog import quote, quote_name
 from pipesim.errors import FileError
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.lines import RAW_CHARACTERS, STREAM_BYTES, BadLine, LineBatch, read_lines
-from pipesim.ingest.plain import PlainLines, numbered, plain_fields
-from pipesim.ingest.sources.base import Layout, quote_name
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.lines import RAW_CHARACTERS, STREAM_BYTES, BadLine, LineBatch, read_lines
+from pipesim.ingest.reading.plain import PlainLines, numbered, plain_fields
+from pipesim.ingest.sources.base import Layout
 from pipesim.ingest.statements import LINE_END
 
 Batch = TypeVar("Batch")

@@ -23,7 +23,7 @@ import duckdb
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from pipesim.errors import ConfigError, FileError, RequestError
-from pipesim.ingest.expressions import expression_fields
+from pipesim.ingest.mapping.expressions import expression_fields
 from pipesim.schema import TRACE_TABLES, Column, Table, Type
 from pipesim.yaml_text import parse_yaml
 

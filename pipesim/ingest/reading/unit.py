@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.lines import read_lines
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.lines import read_lines
 
 #: What a field of a record may be; None says that the log did not say. An instant without a zone is of the log's own.
 Value = str | int | float | bool | datetime | None

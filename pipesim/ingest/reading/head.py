@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipesim.errors import FileError
-from pipesim.ingest.files import LogFile, open_decompressed
+from pipesim.ingest.reading.files import LogFile, open_decompressed
 
 _BYTES = 1 << 18
 _DELIMITERS = ",;\t|"

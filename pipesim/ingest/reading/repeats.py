@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.lines import read_lines
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.lines import read_lines
 
 
 def plain_lines(file: LogFile) -> Iterator[tuple[int, str]]:

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from pipesim.ingest import ingest
-from pipesim.ingest.files import LogFile
+from pipesim.ingest.reading.files import LogFile
 from pipesim.ingest.sources import Translated, Unit, line_units
 from pipesim.lake import Lake
 
@@ -103,7 +103,7 @@ def test_half_a_character_refuses_its_entry_and_no_other(lake: Lake, tmp_path: P
 
 
 def test_entries_of_many_records_are_taken_a_few_at_a_time(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipesim.ingest.units._MOST_RECORDS", 10)
+    monkeypatch.setattr("pipesim.ingest.reading.unit_records._MOST_RECORDS", 10)
     log = tmp_path / "log.txt"
     log.write_text("".join(json.dumps([f"r{i}", *"abcde"]) + "\n" for i in range(9)))
     counts = ingest(lake, [log], Pairs()).as_dict()

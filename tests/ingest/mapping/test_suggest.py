@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from pipesim.errors import FileError
 from pipesim.ingest import find_files, find_source, ingest
-from pipesim.ingest.mapping import MappedColumn, parse_mapping
-from pipesim.ingest.suggest import Draft, suggest
+from pipesim.ingest.mapping.model import MappedColumn, parse_mapping
+from pipesim.ingest.mapping.suggest import Draft, suggest
 from pipesim.lake import Lake
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
 
 
 def drafted(path: Path) -> Draft:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pipesim.errors import ConfigError, FileError, RequestError
 from pipesim.ingest import find_source, ingest
 from pipesim.ingest.accounts import IngestReport
-from pipesim.ingest.expressions import evaluate, expression_fields
-from pipesim.ingest.mapping import parse_mapping
+from pipesim.ingest.mapping.expressions import evaluate, expression_fields
+from pipesim.ingest.mapping.model import parse_mapping
 from pipesim.lake import Lake
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from pipesim.errors import FileError
-from pipesim.ingest.files import LogFile, open_decompressed
-from pipesim.ingest.sources.json_text import BrokenDocumentError, parse_json
-from pipesim.ingest.sources.yaml_text import parse_yaml
+from pipesim.ingest.reading.files import LogFile, open_decompressed
+from pipesim.ingest.reading.json_text import BrokenDocumentError, parse_json
+from pipesim.ingest.reading.yaml_text import parse_yaml
 
 #: A larger document would take several times its size of memory; logs of that size are split or written as JSON lines.
 MAX_BYTES = 1 << 30

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from pipesim.ingest.lines import RAW_CHARACTERS
-from pipesim.ingest.sources.unit import Unit
+from pipesim.ingest.reading.lines import RAW_CHARACTERS
+from pipesim.ingest.reading.unit import Unit
 
 #: An entry of a document.
 Entry = Mapping[str, object]

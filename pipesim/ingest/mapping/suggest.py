@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pipesim.catalog import quote_name
 from pipesim.errors import FileError
-from pipesim.ingest.files import LogFile
-from pipesim.ingest.mapping import UNITS, targets
-from pipesim.ingest.records import field_names, read_records
-from pipesim.ingest.sources.base import quote_name
+from pipesim.ingest.mapping.model import UNITS, targets
+from pipesim.ingest.reading.files import LogFile
+from pipesim.ingest.reading.records import field_names, read_records
 from pipesim.ingest.typing import MISSING, instant
 from pipesim.ingest.words import STATUS_WORDS, TASK_TYPE_WORDS
 from pipesim.lake import connect
@@ -118,7 +118,7 @@ def _first_values(file: LogFile) -> dict[str, list[str]]:
 
 def _keys(file: LogFile) -> list[str]:
     """Return the keys of the first objects of a file of JSON lines."""
-    from pipesim.ingest.sources.head import Head
+    from pipesim.ingest.reading.head import Head
 
     found = Head(file).first_object
     if not found:

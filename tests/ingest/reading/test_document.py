@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipesim.errors import FileError
-from pipesim.ingest.files import LogFile, find_files
-from pipesim.ingest.sources import document
-from pipesim.ingest.sources.document import load_documents
-from pipesim.ingest.sources.json_text import MAX_DEPTH, BrokenDocumentError, parse_json
-from pipesim.ingest.sources.yaml_text import parse_yaml
+from pipesim.ingest.reading import document
+from pipesim.ingest.reading.document import load_documents
+from pipesim.ingest.reading.files import LogFile, find_files
+from pipesim.ingest.reading.json_text import MAX_DEPTH, BrokenDocumentError, parse_json
+from pipesim.ingest.reading.yaml_text import parse_yaml
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]))
 JSON = st.recursive(

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from pipesim.ingest.sources.json_text import MAX_DEPTH, BrokenDocumentError
+from pipesim.ingest.reading.json_text import MAX_DEPTH, BrokenDocumentError
 
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEAN = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from pipesim.errors import FileError
-from pipesim.ingest import databases, find_files, find_source, ingest
-from pipesim.ingest.databases import copy_database
+from pipesim.ingest import find_files, find_source, ingest
+from pipesim.ingest.reading import databases
+from pipesim.ingest.reading.databases import copy_database
 from pipesim.lake import Lake
 
-STORE = Path(__file__).parent / "fixtures" / "mlflow" / "0_9.sql"
+STORE = Path(__file__).parents[1] / "fixtures" / "mlflow" / "0_9.sql"
 
 
 @pytest.fixture
@@ -215,6 +216,6 @@ def test_a_database_that_another_may_not_read_is_told(store: Path, monkeypatch: 
     def refused(path: Path, folder: Path) -> Path:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pipesim.ingest.files.copy_database", refused)
+    monkeypatch.setattr("pipesim.ingest.reading.files.copy_database", refused)
     with pytest.raises(FileError, match="Permission denied"):
         find_files([store])

@@ -1,0 +1,1 @@
+"""Any table, read as the YAML of a mapping file says: its columns, expressions and joins; and drafts of such files."""
