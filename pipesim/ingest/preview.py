@@ -10,7 +10,8 @@ from typing import Any
 import polars as pl
 
 from pipesim.catalog import quote, quote_name
-from pipesim.ingest.load import MEMORY_LIMIT, digest_files
+from pipesim.ingest.digest import digest_files
+from pipesim.ingest.load import MEMORY_LIMIT
 from pipesim.ingest.reading.files import LogFile
 from pipesim.ingest.sources.base import Source
 from pipesim.lake import Lake, connect

@@ -7,13 +7,14 @@ is refused, none of its rows stays.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import duckdb
 import pyarrow as pa
 
 from pipesim.catalog import quote, quote_name
 from pipesim.ingest.reading.lines import RAW_CHARACTERS, BadLine
+from pipesim.ingest.reading.places import FILE_NO, LINE
 from pipesim.ingest.reading.records import Records
 from pipesim.ingest.sources.base import Projection
 from pipesim.ingest.statements import LINE_END, statements, used_fields
@@ -49,37 +50,38 @@ class Staging:
             "(file_no INTEGER, line BIGINT, stage VARCHAR, rule VARCHAR, detail VARCHAR, raw VARCHAR)"
         )
 
-    def add(self, file_no: int, records: Records, projections: Sequence[Projection]) -> Records:
-        """Type and check a batch of records of one file; returns the batch with all that was found wrong with its lines.
+    def add(self, log: int, records: Records, projections: Sequence[Projection]) -> Records:
+        """Type and check a batch of records; returns it with all that was found wrong with its lines.
 
-        A batch whose records are all good and all alike, as most are, is parsed once and never looked at again.
+        Batches of one number `log` are alike. A batch whose records are all good and all alike, as most are, is parsed once
+        and never looked at again.
         """
         self.summed |= {p.table for p in projections if p.summed}
-        if file_no not in self._irregular:
-            if self.add_at_once(file_no, records, projections):
+        if log not in self._irregular:
+            if self.add_at_once(records, projections):
                 return records
-            self._irregular.add(file_no)  # what one batch of a file is like, the next ones mostly are as well
+            self._irregular.add(log)  # what one batch of a log is like, the next ones mostly are as well
         if records.sift:
             records = records.sift()
-        self._reject_lines(file_no, records.bad)
+        self._reject_lines(records.bad)
         # Parsed once for all: DuckDB would else parse for the conditions and for the values of every table.
         self.con.execute(f"CREATE OR REPLACE TEMP TABLE parsed AS {records.select(records.fields)}")
         homeless = f"NOT ({' OR '.join(_holds(p) for p in projections)})"
         before = self.count("rejected")
         self.con.execute(
-            f"INSERT INTO rejected SELECT {file_no}, \"#line\", 'parse', 'no_table', "
+            f"INSERT INTO rejected SELECT {FILE_NO}, {LINE}, 'parse', 'no_table', "
             f"'the record belongs to no canonical table', {_RAW} FROM parsed WHERE {homeless}"
         )
         counts = ", ".join(f"count(*) FILTER ({_holds(p)})" for p in projections)
         present = self.con.execute(f"SELECT {counts} FROM parsed").fetchall()[0]
         for projection, rows in zip(projections, present, strict=True):
             if rows:
-                self._project(file_no, projection, records.fields)
+                self._project(projection, records.fields)
         if len(projections) > 1 and self.count("rejected") > before:
             self.drop_rejected_lines()
         return records
 
-    def add_at_once(self, file_no: int, records: Records, projections: Sequence[Projection], *, once: bool = False) -> bool:
+    def add_at_once(self, records: Records, projections: Sequence[Projection], *, once: bool = False) -> bool:
         """Stage a batch whose first records say that it is uniform; returns False, and leaves no row, if it is not.
 
         With `once`, the records can be read only once, so that they can be staged only in one table.
@@ -98,7 +100,7 @@ class Staging:
                 first = self.con.execute(f"SELECT coalesce(max(rowid) + 1, 0) FROM {place}").fetchall()[0][0]
                 staged.append(f"{place} WHERE rowid >= {first}")
                 source = f"({records.select(how.fields, how.numbers)})"
-                self.con.execute(f"INSERT INTO {place} {how.rows(source, file_no, quick=True)}")
+                self.con.execute(f"INSERT INTO {place} {how.rows(source, quick=True)}")
                 good = good and self.count(f'{place} WHERE rowid >= {first} AND NOT "#good"') == 0
         except (duckdb.InvalidInputException, duckdb.ConversionException):  # a line is no JSON, or not like the first ones
             good = False
@@ -134,6 +136,14 @@ class Staging:
                 changed.append(name)
         return changed
 
+    def forget_raw(self, files: Iterable[int]) -> None:
+        """Forget how the refused lines of files stand there, but for those that could not be read or parsed."""
+        self.con.register("forgotten", pa.table({"file_no": pa.array(list(files), pa.int32())}))
+        self.con.execute(
+            "UPDATE rejected SET raw = NULL WHERE stage NOT IN ('read', 'parse') AND file_no IN (SELECT file_no FROM forgotten)"
+        )
+        self.con.unregister("forgotten")
+
     def identify(self, prefix: str) -> None:
         """Name the runs of a log without identifiers by their content, identical twins by their order.
 
@@ -147,14 +157,14 @@ class Staging:
                 f"CREATE OR REPLACE TEMP TABLE staged_{name} AS SELECT * REPLACE ({run_id} AS run_id) FROM staged_{name}"
             )
 
-    def _reject_lines(self, file_no: int, bad: list[tuple[str, BadLine]]) -> None:
+    def _reject_lines(self, bad: list[tuple[str, BadLine]]) -> None:
         if not bad:
             return
         self.con.register(
             "bad_lines",
             pa.table(
                 {
-                    "line": [b.line for _, b in bad],
+                    "#place": [b.place for _, b in bad],
                     "stage": [stage for stage, _ in bad],
                     "rule": [b.rule for _, b in bad],
                     "detail": [b.detail for _, b in bad],
@@ -162,24 +172,25 @@ class Staging:
                 }
             ),
         )
-        self.con.execute(f"INSERT INTO rejected SELECT {file_no}, line, stage, rule, detail, raw FROM bad_lines")
+        self.con.execute(f"INSERT INTO rejected SELECT {FILE_NO}, {LINE}, stage, rule, detail, raw FROM bad_lines")
         self.con.unregister("bad_lines")
 
-    def _project(self, file_no: int, projection: Projection, fields: Sequence[str]) -> None:
+    def _project(self, projection: Projection, fields: Sequence[str]) -> None:
         """Stage the rows of one table that the parsed records hold, and refuse the broken ones with their reasons."""
         if projection.identify:
             self._nameless.add(projection.table)
         how = statements(projection, fields, self._zone)
         source = f"(SELECT * FROM parsed WHERE {how.where})"
         staged = f"staged_{projection.table}"
-        self.con.execute(f"INSERT INTO {staged} {how.rows(source, file_no)}")
+        self.con.execute(f"INSERT INTO {staged} {how.rows(source)}")
         bad = f'{staged} WHERE NOT "#good"'
         if self.count(bad) == 0:
             return
         self.con.execute(
             f"INSERT INTO rejected SELECT file_no, line, reason.stage, reason.rule, reason.detail, {_RAW} "
             f'FROM (SELECT file_no, line, "#text", unnest([{how.reasons}]) AS reason FROM (SELECT * FROM {bad}) '
-            f'JOIN (SELECT {how.identity}, "#text"{how.raws} FROM {source}) USING (line, line_hash)) WHERE reason IS NOT NULL'
+            f'JOIN (SELECT {how.identity}, "#text"{how.raws} FROM {source}) USING (file_no, line, line_hash)) '
+            "WHERE reason IS NOT NULL"
         )
         self.con.execute(f"DELETE FROM {bad}")
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from pipesim.catalog import quote, quote_name
+from pipesim.ingest.reading.places import FILE_NO, LINE
 from pipesim.ingest.reading.plain import EXACT_INTEGER
 from pipesim.ingest.sources.base import Projection
 from pipesim.ingest.typing import FIRST_INSTANT, LAST_INSTANT, Typed, instant, typed
@@ -42,7 +43,7 @@ class Statements:
     _good: str
     _quick: str
 
-    def rows(self, source: str, file_no: int, *, quick: bool = False) -> str:
+    def rows(self, source: str, *, quick: bool = False) -> str:
         """Return the SELECT of the staged rows of the records in `source`, each marked as good or not.
 
         With `quick`, a row is no good either if a closer look at it might find it good after all: a word for a missing value,
@@ -51,7 +52,7 @@ class Statements:
         columns = ", ".join(quote_name(c.name) for c in self.table.columns)
         good = f"coalesce({self.where}, false) AND {self._quick}" if quick else self._good
         return (
-            f'SELECT {columns}, {file_no}, line, line_hash, event_at, {good} AS "#good" '
+            f'SELECT {columns}, file_no, line, line_hash, event_at, {good} AS "#good" '
             f"FROM (SELECT {self._values}, {self.identity}, {self._event} AS event_at, * "
             f"FROM (SELECT *{self.raws} FROM {source}))"
         )
@@ -72,7 +73,7 @@ def statements(projection: Projection, fields: Sequence[str], zone: str) -> Stat
         projection.where,
         tuple(used_fields(fields, [projection.where, event, *(t.raw for t in given.values())])),
         _numbers(fields, given, [projection.where, event]),
-        f'"#line" AS line, {line_hash} AS line_hash',
+        f"{FILE_NO} AS file_no, {LINE} AS line, {line_hash} AS line_hash",
         "".join(f", {t.raw} AS {quote_name('#raw ' + name)}" for name, t in given.items()),
         ", ".join([*(_type_reason(t) for t in given.values()), *(rule_reason(table, r) for r in rules)]),
         ", ".join(f"{_value(table, c.name, given)} AS {quote_name(c.name)}" for c in table.columns),

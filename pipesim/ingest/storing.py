@@ -45,13 +45,15 @@ def store(tx: Transaction, lake: Lake, con: duckdb.DuckDBPyConnection, batch: Ba
     """
     con.register("files", pl.DataFrame({"source_file": batch.files}).with_row_index("file_no").to_arrow())
     ingest_id = quote(batch.ingest_id)
+    single = len(batch.files) == 1
+    one_name, joined = (f"{_word(batch.files[0])} AS ", "") if single else ("", "JOIN files USING (file_no)")
     for name, table in TRACE_TABLES.items():
         columns = ", ".join(quote_name(c.name) for c in table.columns)
         if _any(con, f"final_{name}"):
             con.execute(
-                f"COPY (SELECT {columns}, {_word(batch.source)} AS source, {_file_name(batch.files)} AS source_file, "
+                f"COPY (SELECT {columns}, {_word(batch.source)} AS source, {one_name}source_file, "
                 f"line AS source_line, {_word(batch.ingest_id)} AS ingest_id "
-                f"FROM final_{name} ORDER BY file_no, line) "
+                f"FROM final_{name} {joined} ORDER BY file_no, line) "
                 f"TO {quote(str(tx.stage(lake.observed_file(name, batch.ingest_id))))} {_PARQUET}"
             ).fetchall()
         if batch.superseded.get(name):
@@ -70,12 +72,6 @@ def store(tx: Transaction, lake: Lake, con: duckdb.DuckDBPyConnection, batch: Ba
 def _word(text: str) -> str:
     """Return SQL for a text that all rows share, as a type that is not looked at row by row to be compressed."""
     return f"CAST({quote(text)} AS ENUM ({quote(text)}))"
-
-
-def _file_name(files: list[str]) -> str:
-    if len(files) == 1:
-        return _word(files[0])
-    return f"[{', '.join(map(quote, files))}][file_no + 1]"
 
 
 def _any(con: duckdb.DuckDBPyConnection, table: str) -> bool:

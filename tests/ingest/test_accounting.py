@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from pipesim.errors import FileError
 from pipesim.ingest import find_source, ingest
-from pipesim.ingest.reading import records
+from pipesim.ingest.reading import json_records
 from pipesim.ingest.reading.files import find_files
-from pipesim.ingest.reading.lines import read_lines
+from pipesim.ingest.reading.lines import read_files, read_lines
 from pipesim.ingest.staging import Staging
 from pipesim.lake import Lake
 
@@ -71,8 +71,8 @@ def test_every_line_is_accounted_for(files: list[list[bytes]], batch_bytes: int,
 
 def _cut(patch: pytest.MonkeyPatch, batch_bytes: int) -> None:
     """Have files read in small batches, so that what happens between two of them is seen."""
-    patch.setattr(read_lines, "__defaults__", (batch_bytes,))
-    patch.setattr(records, "STREAM_BYTES", batch_bytes)
+    patch.setattr(read_files, "__defaults__", (batch_bytes, None))
+    patch.setattr(json_records, "STREAM_BYTES", batch_bytes)
 
 
 _PLAIN = st.fixed_dictionaries(

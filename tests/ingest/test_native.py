@@ -276,6 +276,7 @@ def test_naive_times_take_the_zone_that_is_named_and_skipped_hours_are_refused(l
         ("blank.jsonl", b" \n\n", "blank"),
         ("junk.csv", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "binary"),
         ("utf16.jsonl", '{"run_id": "r"}\n'.encode("utf-16"), "UTF-16"),
+        ("bom.json", b"\xef\xbb\xbf", "blank"),
         ("cut.jsonl.gz", gzip.compress(b'{"run_id": "r1"}\n' * 200_000, mtime=0)[:-200], "cut short"),
         ("task_runs.csv", b"run_id,task_name,status\nr,t,ok\n", "task_id is missing"),
         ("other.csv", b"x,y\n1,2\n", "identify no canonical table"),
@@ -317,12 +318,12 @@ def test_bad_bytes_and_overlong_lines_are_quarantined_by_line(
 def test_a_file_that_is_written_to_meanwhile_is_refused(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = _write(tmp_path / "log.jsonl", {**TASK, "status": "ok", "duration_s": 1})
 
-    def reading_while_written_to(file: LogFile, *batch_bytes: int) -> Iterator[LineBatch]:
-        yield from read_lines(file, *batch_bytes)
+    def reading_while_written_to(file: LogFile, batch_bytes: int, *, number: int) -> Iterator[LineBatch]:
+        yield from read_lines(file, batch_bytes, number=number)
         with log.open("a") as more:
             more.write("{}\n")
 
-    monkeypatch.setattr("pipesim.ingest.reading.records.read_lines", reading_while_written_to)
+    monkeypatch.setattr("pipesim.ingest.reading.lines.read_lines", reading_while_written_to)
     with pytest.raises(FileError, match="changed while it was read"):
         _ingest(lake, log)
     assert not list(lake.lake.rglob("*.parquet"))

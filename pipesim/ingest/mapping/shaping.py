@@ -32,7 +32,7 @@ def shaped(con: duckdb.DuckDBPyConnection, batches: Iterator[Records], shape: Sh
             frame = frame.join(beside.rows, left_on=left, right_on=right, how="left", maintain_order="left")
         frame, failed = _expressions(frame, shape.expressions)
         con.register("shaped_records", frame.to_arrow())
-        names = [name for name in frame.columns if name not in ("#line", "#text")]
+        names = [name for name in frame.columns if name not in ("#place", "#text")]
         select = partial(column_select, "shaped_records")
         refused = [*whole.bad, *(("parse", line) for line in (*bad, *failed))]
         yield Records(select, select, names, whole.lines, whole.blank_or_header, refused, whole.unused)
@@ -51,7 +51,7 @@ def _elements(con: duckdb.DuckDBPyConnection, rows: Records, shape: Shape) -> tu
     is_list = f"coalesce(CASE WHEN json_valid({listed}) THEN json_type({listed}) = 'ARRAY' END, {listed} IS NULL)"
     items = _never_empty(f"json_extract({listed}, '$[*]')")
     found = con.sql(f"SELECT * REPLACE (CAST(unnest({items}) AS VARCHAR) AS {listed}) FROM ({select}) WHERE {is_list}").pl()
-    wrong = con.sql(f'SELECT "#line", "#text", {listed} FROM ({select}) WHERE NOT {is_list}').fetchall()
+    wrong = con.sql(f'SELECT "#place", "#text", {listed} FROM ({select}) WHERE NOT {is_list}').fetchall()
     detail = f"{shape.each}: "
     bad = [BadLine(n, "no_list", str(text)[:RAW_CHARACTERS], detail + str(said)[:200]) for n, text, said in wrong]
     return found, bad
@@ -71,10 +71,10 @@ def _expressions(frame: pl.DataFrame, wanted: Mapping[str, str]) -> tuple[pl.Dat
         for name, kind in frame.schema.items()
         if kind == pl.String and not name.startswith("#")
     )
-    done, failed = evaluate(said.with_row_index("#place"), wanted)
-    kept = frame[done["#place"]].hstack(done.select(list(wanted)))
+    done, failed = evaluate(said.with_row_index("#index"), wanted)
+    kept = frame[done["#index"]].hstack(done.select(list(wanted)))
     bad = [
-        BadLine(int(frame["#line"][place]), "expression_failed", str(frame["#text"][place])[:RAW_CHARACTERS], why[:200])
+        BadLine(int(frame["#place"][place]), "expression_failed", str(frame["#text"][place])[:RAW_CHARACTERS], why[:200])
         for place, why in failed
     ]
     return kept, bad

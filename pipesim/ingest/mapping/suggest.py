@@ -10,7 +10,7 @@ from pipesim.catalog import quote_name
 from pipesim.errors import FileError
 from pipesim.ingest.mapping.model import UNITS, targets
 from pipesim.ingest.reading.files import LogFile
-from pipesim.ingest.reading.records import field_names, read_records
+from pipesim.ingest.reading.tabular import find_form, read_records
 from pipesim.ingest.typing import MISSING, instant
 from pipesim.ingest.words import STATUS_WORDS, TASK_TYPE_WORDS
 from pipesim.lake import connect
@@ -107,8 +107,9 @@ def _first_values(file: LogFile) -> dict[str, list[str]]:
     """Return what stands in the first rows, by column, without what is missing."""
     with connect() as con:
         wanted = _keys(file) if file.format == "json" else None
-        names = field_names(con, file, wanted)
-        for batch in read_records(con, file, wanted):
+        form = find_form(con, file, wanted)
+        names = form.names
+        for batch in read_records(con, {0: file}, {0: form}):
             records = batch.sift() if batch.sift else batch
             texts = ", ".join(f"CAST({quote_name(n)} AS VARCHAR) AS {quote_name(n)}" for n in names)
             frame = con.sql(f"SELECT {texts} FROM ({records.head(names)}) LIMIT {_SAMPLE}").pl()

@@ -33,6 +33,8 @@ SUFFIXES = frozenset(_SUFFIXES)
 #: How the names of compressed files end.
 COMPRESSIONS = frozenset({".gz", ".zst", ".zstd"})
 _HEAD_BYTES = 1 << 16
+#: What UTF-8 text may begin with.
+BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -210,12 +212,13 @@ def _recognise(path: Path, head: bytes) -> Format:
             where=str(path),
             remedy="pipesim reads JSON lines, CSV and Parquet, plain or compressed with gzip or zstd",
         )
-    if not head.strip():
+    content = head.removeprefix(BOM).strip()
+    if not content:
         raise FileError("the file holds nothing but blank space", where=str(path), remedy="leave it out")
     by_name = _format_by_name(path)
     if by_name in ("json", "csv"):
         return by_name
-    return "json" if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" else "csv"
+    return "json" if content[:1] == b"{" else "csv"
 
 
 def _format_by_name(path: Path) -> Format | None:

@@ -6,14 +6,17 @@ text (bytes that are no UTF-8, NUL bytes, lines beyond any sense) is named with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipesim.ingest.reading.files import LogFile, open_decompressed
+from pipesim.errors import FileError
+from pipesim.ingest.reading.files import BOM, LogFile, open_decompressed
+from pipesim.ingest.reading.places import first_place
 
 #: A batch is about this many bytes: large enough to vectorise, small enough to bound memory.
 BATCH_BYTES = 96 << 20
@@ -26,19 +29,26 @@ RAW_CHARACTERS = 10_000
 
 UInt8 = npt.NDArray[np.uint8]
 Int64 = npt.NDArray[np.int64]
+Read = TypeVar("Read")
 
 _NEWLINE = 10
 _NOT_ASCII = 128
 #: Bytes looked at together: few enough to stay in the processor's cache.
 _BLOCK = 1 << 18
-_BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
 class BadLine:
-    """A line that could not be read as text."""
+    """A line that could not be read as text, or that holds no record.
 
-    line: int
+    Args:
+        place: Where it stands (see `pipesim.ingest.reading.places`).
+        rule: What it breaks.
+        raw: The line, or its beginning.
+        detail: What is wrong with it.
+    """
+
+    place: int
     rule: str
     raw: str
     detail: str
@@ -46,35 +56,94 @@ class BadLine:
 
 @dataclass(frozen=True)
 class LineBatch:
-    """Consecutive physical lines of one file.
+    """Consecutive physical lines of one file, or of several small ones.
 
     Args:
-        first: The number of the first line, counted from 1.
+        places: Where each line stands (see `pipesim.ingest.reading.places`); for a single file, its number from 1.
         text: The lines with their line ends, as an Arrow large_string array; unreadable lines stand there as empty ones.
         bad: The unreadable lines.
     """
 
-    first: int
+    places: Int64
     text: pa.LargeStringArray
     bad: list[BadLine] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.text)
 
+    @property
+    def first(self) -> int:
+        """The place of the first line."""
+        return int(self.places[0])
 
-def read_lines(file: LogFile, batch_bytes: int = BATCH_BYTES) -> Iterator[LineBatch]:
+
+def read_files(
+    files: Mapping[int, LogFile], batch_bytes: int = BATCH_BYTES, failed: dict[int, FileError] | None = None
+) -> Iterator[LineBatch]:
+    """Yield the lines of files, small batches of several put together; see `each_file` for `failed`."""
+
+    def read(number: int, file: LogFile) -> Iterator[LineBatch]:
+        return read_lines(file, batch_bytes, number=number)
+
+    batches = each_file(files, read, failed)
+    return batches if len(files) == 1 else _together(batches, batch_bytes)
+
+
+def each_file(
+    files: Mapping[int, LogFile], read: Callable[[int, LogFile], Iterator[Read]], failed: dict[int, FileError] | None
+) -> Iterator[Read]:
+    """Yield what `read` yields for each file and its number.
+
+    Args:
+        files: The files by their numbers.
+        read: Reads one of them.
+        failed: Where the error of a file that cannot be read is put, to go on with the others; by default it is raised.
+    """
+    for number, file in files.items():
+        try:
+            yield from read(number, file)
+        except FileError as error:
+            if failed is None:
+                raise
+            failed[number] = error
+
+
+def _together(batches: Iterator[LineBatch], batch_bytes: int) -> Iterator[LineBatch]:
+    waiting: list[LineBatch] = []
+    size = 0
+    for batch in batches:
+        waiting.append(batch)
+        size += batch.text.nbytes
+        if size >= batch_bytes:
+            yield _concatenated(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield _concatenated(waiting)
+
+
+def _concatenated(batches: list[LineBatch]) -> LineBatch:
+    text = pa.concat_arrays([b.text for b in batches])
+    return LineBatch(np.concatenate([b.places for b in batches]), text, [line for b in batches for line in b.bad])
+
+
+def read_lines(file: LogFile, batch_bytes: int = BATCH_BYTES, *, number: int = 0) -> Iterator[LineBatch]:
     """Yield the lines of a text file in order.
+
+    Args:
+        file: The file.
+        batch_bytes: About how many bytes a batch has.
+        number: The file's number among those that are read together.
 
     Raises:
         FileError: If compressed data turns out to be damaged or cut short.
     """
-    line = 1
+    line = first_place(number)
     overlong: bytes | None = None  # the beginning of an overlong line whose end has not come yet
     size = max(1, batch_bytes // 8)  # a small first batch, so that whoever waits for it can begin
     with open_decompressed(file.path) as read_into:
-        start = np.empty(len(_BOM), np.uint8)
+        start = np.empty(len(BOM), np.uint8)
         rest = start[: read_into(start)]
-        if rest.tobytes() == _BOM:
+        if rest.tobytes() == BOM:
             rest = rest[:0]
         while True:
             # Read behind what is left over, so that nothing is copied but that.
@@ -114,7 +183,7 @@ def _line_ends(data: UInt8) -> Int64:
 def _overlong(line: int, beginning: bytes) -> LineBatch:
     raw = beginning.decode("utf-8", errors="backslashreplace")[:RAW_CHARACTERS]
     bad = BadLine(line, "line_too_long", raw, f"over {MAX_LINE_BYTES >> 20} MiB")
-    return LineBatch(line, pa.array([""], pa.large_string()), [bad])
+    return LineBatch(np.array([line]), pa.array([""], pa.large_string()), [bad])
 
 
 def _batch(first: int, data: UInt8, ends: Int64) -> LineBatch:
@@ -126,7 +195,7 @@ def _batch(first: int, data: UInt8, ends: Int64) -> LineBatch:
     offsets[0] = 0
     np.add(ends, 1, out=offsets[1:])
     text = pa.Array.from_buffers(pa.large_string(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(data)])
-    return LineBatch(first, text)
+    return LineBatch(_places(first, len(ends)), text)
 
 
 def _is_clean(data: UInt8) -> bool:
@@ -161,4 +230,8 @@ def _batch_with_bad_lines(first: int, data: bytes) -> LineBatch:
             raw = line[: RAW_CHARACTERS * 4].decode("utf-8", errors="backslashreplace").replace("\0", "\\x00")
             bad.append(BadLine(number, rule, raw[:RAW_CHARACTERS], detail))
         texts.append(text)
-    return LineBatch(first, pa.array(texts, pa.large_string()), bad)
+    return LineBatch(_places(first, len(texts)), pa.array(texts, pa.large_string()), bad)
+
+
+def _places(first: int, count: int) -> Int64:
+    return np.arange(first, first + count, dtype=np.int64)

@@ -9,6 +9,7 @@ keys in all than lines times fields, counted as the bytes `":`, so that no line 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
@@ -17,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipesim.ingest.reading.lines import LineBatch
+from pipesim.ingest.reading.places import per_file
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -29,10 +31,10 @@ _QUOTE, _COLON, _SPACE, _T, _F = b'": tf'
 
 
 class PlainLines:
-    """The plain batches at the beginning of a file, as one stream that the database can work on with all its threads.
+    """The plain batches that a log begins with, as one stream that the database can work on with all its threads.
 
     Args:
-        batches: The file's batches; the first one says what fields there are.
+        batches: The log's batches; the first one says what fields there are.
     """
 
     def __init__(self, batches: Iterator[LineBatch]) -> None:
@@ -42,11 +44,11 @@ class PlainLines:
         self.first = self._next
         #: The fields of all lines; None where the first batch is not plain.
         self.fields = plain_fields(self._next) if self._next else None
-        #: How many lines have been streamed.
-        self.lines = 0
+        #: How many lines have been streamed of each file.
+        self.lines: Counter[int] = Counter()
 
     def stream(self) -> pa.RecordBatchReader:
-        """Return a reader of `line` and `text`, which can be read once and ends before the first batch that is not alike."""
+        """Return a reader of `"#place"` and `text`, to be read once, which ends before the first batch that is not alike."""
         return pa.RecordBatchReader.from_batches(_NUMBERED, self._alike())
 
     def rest(self) -> Iterator[LineBatch]:
@@ -55,20 +57,19 @@ class PlainLines:
 
     def _alike(self) -> Iterator[pa.RecordBatch]:
         while self._next is not None and (self._next is self.first or plain_fields(self._next) == self.fields):
-            self.lines += len(self._next)
+            self.lines += per_file(self._next.places)
             yield numbered(self._next)
             self._next = next(self._batches, None)
 
 
-_NUMBERED = pa.schema([("line", pa.int64()), ("text", pa.large_string())])
+_NUMBERED = pa.schema([("#place", pa.int64()), ("text", pa.large_string())])
 
 
 def numbered(batch: LineBatch) -> pa.RecordBatch:
-    """Return lines with their numbers: `line` and `text`."""
-    numbers = np.arange(batch.first, batch.first + len(batch), dtype=np.int64)
+    """Return lines with their places: `"#place"` and `text`."""
     # Arrow's own conversion of a numpy array would import pandas, which costs a second.
-    lines = pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
-    return pa.record_batch([lines, batch.text], schema=_NUMBERED)
+    places = pa.Array.from_buffers(pa.int64(), len(batch), [None, pa.py_buffer(batch.places)])
+    return pa.record_batch([places, batch.text], schema=_NUMBERED)
 
 
 def plain_fields(batch: LineBatch) -> tuple[str, ...] | None:

@@ -52,7 +52,7 @@ def line_units(file: LogFile, translate: Callable[[int, str], Unit]) -> Iterator
         FileError: If compressed data turns out to be damaged or cut short.
     """
     for batch in read_lines(file):
-        unread = {bad.line: bad for bad in batch.bad}
+        unread = {bad.place: bad for bad in batch.bad}
         for number, text in enumerate(batch.text.to_pylist(), batch.first):
             if bad := unread.get(number):
                 yield Unit(number, bad.raw, problem=(bad.rule, bad.detail), stage="read")

@@ -13,6 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from pipesim.ingest.reading.lines import RAW_CHARACTERS, BadLine
+from pipesim.ingest.reading.places import STEP, file_and_line, per_file
 from pipesim.ingest.reading.records import Records, column_select
 from pipesim.ingest.reading.unit import Record, Unit, Value
 
@@ -20,32 +21,39 @@ _BATCH = 20_000
 _MOST_RECORDS = 100_000
 
 
-def unit_records(con: duckdb.DuckDBPyConnection, units: Iterator[Unit], fields: Sequence[str]) -> Iterator[Records]:
-    """Yield the records of a file's units batch by batch; a batch's relation is replaced by the next one.
+def unit_records(
+    con: duckdb.DuckDBPyConnection, entries: Iterator[tuple[int, Unit]], fields: Sequence[str]
+) -> Iterator[Records]:
+    """Yield the records of entries batch by batch; a batch's relation is replaced by the next one.
 
     The `"#text"` of a record is the record itself, so that two that one unit holds are told apart.
 
     Args:
         con: The connection in which the relations are made.
-        units: The units of one file, in order.
+        entries: The units of each file, in order, each with its file's number.
         fields: The fields that a record may have.
     """
-    while batch := [_readable(unit) for unit in _some(units)]:
-        found = [(unit.number, record) for unit in batch if unit.problem is None for record in unit.records]
-        bad = [(u.stage, BadLine(u.number, u.problem[0], u.raw[:RAW_CHARACTERS], u.problem[1])) for u in batch if u.problem]
+    while batch := [(number * STEP + unit.number, _readable(unit)) for number, unit in _some(entries)]:
+        found = [(place, record) for place, unit in batch if unit.problem is None for record in unit.records]
+        bad = [(u.stage, BadLine(p, u.problem[0], u.raw[:RAW_CHARACTERS], u.problem[1])) for p, u in batch if u.problem]
         con.register("unit_records", _table(found, fields))
-        blank = sum(not unit.records and unit.problem is None for unit in batch)
-        unused = frozenset(name for unit in batch for name in unit.unused)
+        blank = per_file([place for place, unit in batch if not unit.records and unit.problem is None])
+        unused: dict[int, set[str]] = {}
+        for place, unit in batch:
+            if unit.unused:
+                unused.setdefault(file_and_line(place)[0], set()).update(unit.unused)
         select = partial(column_select, "unit_records")
-        yield Records(select, select, fields, len(batch), blank, bad, unused=partial(frozenset, unused))
+        told = {number: frozenset(names) for number, names in unused.items()}
+        lines = per_file([place for place, _ in batch])
+        yield Records(select, select, fields, lines, blank, bad, unused=partial(dict, told))
         con.unregister("unit_records")
 
 
-def _some(units: Iterator[Unit]) -> Iterator[Unit]:
-    """Take units until there are enough, or until they hold enough records: those of a node with many edges are many."""
+def _some(entries: Iterator[tuple[int, Unit]]) -> Iterator[tuple[int, Unit]]:
+    """Take entries until there are enough, or until they hold enough records: those of a node with many edges are many."""
     records = 0
-    for unit in islice(units, _BATCH):
-        yield unit
+    for number, unit in islice(entries, _BATCH):
+        yield number, unit
         records += len(unit.records)
         if records >= _MOST_RECORDS:
             return
@@ -80,9 +88,9 @@ def raw_units(units: Iterator[Unit], wanted: Sequence[int]) -> list[str]:
 
 def _table(found: Sequence[tuple[int, Record]], fields: Sequence[str]) -> pa.Table:
     columns = {name: pa.array([_text(record.get(name)) for _, record in found], pa.large_string()) for name in fields}
-    number = pa.array([number for number, _ in found], pa.int64())
+    place = pa.array([place for place, _ in found], pa.int64())
     text = pa.array([json.dumps(record, default=_text, ensure_ascii=False) for _, record in found], pa.large_string())
-    return pa.table({"#line": number, "#text": text, **columns})
+    return pa.table({"#place": place, "#text": text, **columns})
 
 
 def _text(value: Value) -> str | None:

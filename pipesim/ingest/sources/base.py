@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from pipesim.ingest.reading.csv_records import Layout
 from pipesim.ingest.reading.files import SUFFIXES, LogFile
 from pipesim.ingest.reading.head import Head, Recognised
 from pipesim.ingest.reading.unit import Unit
@@ -85,14 +86,6 @@ class Shape:
         """The fields that rows have beyond those of the file."""
         joined = [name for beside in self.beside for name in beside.rows.columns if name not in beside.on.values()]
         return [*joined, *self.expressions]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a CSV file is written where it does not say so itself: its columns, and what separates them."""
-
-    header: Sequence[str] = ()
-    delimiter: str | None = None
 
 
 class Source(ABC):

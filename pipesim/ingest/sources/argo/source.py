@@ -61,7 +61,7 @@ class Argo(Translated):
 def _lines(file: LogFile, numbers: Iterator[int]) -> Iterator[Unit]:
     """Yield the units of JSON lines, of which a broken one leaves the others as they are."""
     for batch in read_lines(file):
-        unread = {bad.line: bad for bad in batch.bad}
+        unread = {bad.place: bad for bad in batch.bad}
         for line, said in enumerate(batch.text.to_pylist(), batch.first):
             if bad := unread.get(line):
                 yield Unit(next(numbers), bad.raw, problem=(bad.rule, bad.detail), stage="read")

@@ -61,7 +61,7 @@ def read_entries(file: LogFile, ambiguous: Container[int] | None = None) -> Iter
 def _has_lines(file: LogFile) -> bool:
     """Whether each line is to be a value of its own."""
     batch = next(read_lines(file))
-    bad = {line.line - batch.first: line.raw for line in batch.bad}
+    bad = {line.place - batch.first: line.raw for line in batch.bad}
     lines = (line for n in range(len(batch)) if (line := (bad.get(n) or batch.text[n].as_py()).strip()))
     first = next(lines, "")
     value = _parsed(first)
