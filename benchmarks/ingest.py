@@ -1,20 +1,26 @@
-"""What ingesting costs: 1M native JSONL task rows against DuckDB's bare typed read of the same file, in turns.
+"""What ingesting costs: a log of task rows beside DuckDB's bare typed read of the same files, in turns.
 
-    python benchmarks/ingest.py [--rows 1000000] [--repeats 3]
+    python benchmarks/ingest.py [--rows 1000000] [--repeats 3] [--kinds jsonl csv ...]
 
-Each measurement is a process of its own, so that peak memory is its own as well. Quote the medians and the ratio.
+The kinds are one file of JSON lines or CSV, plain or compressed with gzip, one Parquet file, and a folder of 10,000 JSON files
+of as many lines each as make up the rows (one for 10,000 rows). Each measurement is a process of its own, so that peak memory
+is its own as well; `again` is the time of a second ingest of the same files, which have not changed. Quote medians and ratios.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
+import gzip
 import json
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 TYPES = {
@@ -22,37 +28,74 @@ TYPES = {
     "framework": "VARCHAR", "status": "VARCHAR", "queued_at": "TIMESTAMP", "started_at": "TIMESTAMP", "ended_at": "TIMESTAMP",
     "cpu_cores": "DOUBLE", "gpus": "DOUBLE", "memory_bytes": "BIGINT", "read_bytes": "BIGINT", "pool": "VARCHAR",
 }  # fmt: skip
+KINDS = ("jsonl", "csv", "jsonl.gz", "csv.gz", "parquet", "folder")
+FOLDER_FILES = 10_000
 
 
-def write_log(path: Path, rows: int) -> None:
-    """Write task rows with the columns of `TYPES`, three tasks a run."""
-    with path.open("w") as file:
-        for i in range(rows):
-            minute, second = i // 60 % 60, i % 60
-            row = {
-                "run_id": f"run-{i // 3}", "task_id": f"t{i % 3}", "attempt": 1,
-                "task_name": "train-model", "task_type": "train", "framework": "tensorflow", "status": "SUCCEEDED",
-                "queued_at": f"2026-01-01T00:{minute:02}:{second:02}.123456Z",
-                "started_at": f"2026-01-01T01:{minute:02}:{second:02}Z", "ended_at": f"2026-01-01T02:{minute:02}:{second:02}Z",
-                "cpu_cores": 4.0, "gpus": 1.0, "memory_bytes": i * 1000, "read_bytes": i * 77, "pool": "training",
-            }  # fmt: skip
-            file.write(json.dumps(row) + "\n")
+def task_rows(rows: int) -> Iterator[dict[str, object]]:
+    """Yield task rows with the columns of `TYPES`, three tasks a run."""
+    for i in range(rows):
+        minute, second = i // 60 % 60, i % 60
+        yield {
+            "run_id": f"run-{i // 3}", "task_id": f"t{i % 3}", "attempt": 1,
+            "task_name": "train-model", "task_type": "train", "framework": "tensorflow", "status": "SUCCEEDED",
+            "queued_at": f"2026-01-01T00:{minute:02}:{second:02}.123456Z",
+            "started_at": f"2026-01-01T01:{minute:02}:{second:02}Z", "ended_at": f"2026-01-01T02:{minute:02}:{second:02}Z",
+            "cpu_cores": 4.0, "gpus": 1.0, "memory_bytes": i * 1000, "read_bytes": i * 77, "pool": "training",
+        }  # fmt: skip
+
+
+def write_logs(folder: Path, rows: int, kinds: list[str]) -> dict[str, Path]:
+    """Write the log once in every kind that is asked for."""
+    plain = folder / "tasks.jsonl", folder / "tasks.csv"
+    with plain[0].open("w") as lines, plain[1].open("w", newline="") as table:
+        writer = csv.DictWriter(table, list(TYPES), lineterminator="\n")
+        writer.writeheader()
+        for row in task_rows(rows):
+            lines.write(json.dumps(row) + "\n")
+            writer.writerow(row)
+    found = {"jsonl": plain[0], "csv": plain[1]}
+    for kind, path in {f"{kind}.gz": path for kind, path in found.items()}.items():
+        if kind in kinds:
+            found[kind] = path.with_name(path.name + ".gz")
+            with path.open("rb") as source, gzip.open(found[kind], "wb", compresslevel=6) as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+    if "parquet" in kinds:
+        import duckdb
+
+        found["parquet"] = folder / "tasks.parquet"
+        duckdb.sql(f"COPY ({_typed_read(plain[0])}) TO '{found['parquet']}' (FORMAT parquet)")
+    if "folder" in kinds:
+        found["folder"] = folder / "many"
+        found["folder"].mkdir()
+        step = max(1, rows // FOLDER_FILES)
+        pending = [json.dumps(row) + "\n" for row in task_rows(min(rows, step * FOLDER_FILES))]
+        for start in range(0, len(pending), step):
+            (found["folder"] / f"{start // step}.jsonl").write_text("".join(pending[start : start + step]))
+    return {kind: found[kind] for kind in kinds}
+
+
+def _typed_read(log: Path) -> str:
+    path = log / "*.jsonl" if log.is_dir() else log
+    if log.suffix == ".parquet":
+        return f"SELECT * FROM read_parquet('{path}')"
+    if ".csv" in log.suffixes:
+        return f"SELECT * FROM read_csv('{path}', header = true, columns = {TYPES})"
+    return f"SELECT * FROM read_json('{path}', format = 'newline_delimited', columns = {TYPES})"
 
 
 def bare_read(log: Path) -> None:
-    """Read the file into a typed DuckDB table, unchecked."""
+    """Read the log into a typed DuckDB table, unchecked."""
     import duckdb
 
     con = duckdb.connect()
     begun = time.perf_counter()
-    con.execute(
-        f"CREATE TABLE t AS SELECT * FROM read_json('{log}', format = 'newline_delimited', columns = {TYPES})"
-    ).fetchall()
+    con.execute(f"CREATE TABLE t AS {_typed_read(log)}").fetchall()
     _tell(begun)
 
 
 def full_ingest(log: Path) -> None:
-    """Ingest the file into a fresh home folder: read losslessly, typed, validated, folded, stored."""
+    """Ingest the log into a fresh home folder: read losslessly, typed, validated, folded, stored."""
     from pipesim.ingest import find_source, ingest
     from pipesim.lake import Lake
 
@@ -63,39 +106,47 @@ def full_ingest(log: Path) -> None:
         _tell(begun)
         again = time.perf_counter()
         ingest(lake, [log], find_source("native"))
-        print(json.dumps({"valid": report.as_dict()["valid"], "again_s": time.perf_counter() - again}))
+        print(json.dumps({"again": time.perf_counter() - again, "valid": report.as_dict()["valid"]}))
 
 
 def _tell(begun: float) -> None:
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": time.perf_counter() - begun, "cpu_s": time.process_time(), "peak_mb": peak_mb}))
+    print(json.dumps({"seconds": time.perf_counter() - begun, "cpu": time.process_time(), "peak_mb": peak_mb}))
+
+
+def _measured(name: str, log: Path) -> dict[str, float]:
+    command = [sys.executable, __file__, "--only", name, str(log)]
+    out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return {key: value for line in out.splitlines() for key, value in json.loads(line).items()}
 
 
 def main() -> None:
-    """Run both in turns and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run both in turns on every kind and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--only", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
         {"bare": bare_read, "ingest": full_ingest}[options.only[0]](Path(options.only[1]))
         return
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "tasks.jsonl"
-        write_log(log, options.rows)
-        figures: dict[str, list[dict[str, float]]] = {"bare": [], "ingest": []}
-        for _ in range(options.repeats):
-            for name, found in figures.items():
-                command = [sys.executable, __file__, "--only", name, str(log)]
-                out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-                found.append({k: v for line in out.splitlines() for k, v in json.loads(line).items()})
-        print(f"{options.rows:,} rows, {log.stat().st_size / 1e6:.0f} MB, median of {options.repeats}")
-        for name, found in figures.items():
-            median = {key: statistics.median(f[key] for f in found) for key in found[0]}
-            print(f"{name:<8}" + "  ".join(f"{key} {value:,.2f}" for key, value in median.items()))
-        ratios = [a["seconds"] / b["seconds"] for a, b in zip(figures["ingest"], figures["bare"], strict=True)]
-        print(f"ingest / bare typed read: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+        logs = write_logs(Path(folder), options.rows, options.kinds)
+        print(f"{options.rows:,} rows, medians of {options.repeats}; seconds, peak in MB")
+        print(f"{'kind':<10}{'bare':>8}{'ingest':>8}{'ratio':>7}{'from':>7}{'to':>7}{'again':>8}{'bare peak':>11}{'peak':>8}")
+        for kind, log in logs.items():
+            pairs = [(_measured("bare", log), _measured("ingest", log)) for _ in range(options.repeats)]
+            ratios = [ours["seconds"] / bare["seconds"] for bare, ours in pairs]
+            bare_s, bare_mb = (statistics.median(bare[key] for bare, _ in pairs) for key in ("seconds", "peak_mb"))
+            seconds, again, peak = (
+                statistics.median(ours[key] for _, ours in pairs) for key in ("seconds", "again", "peak_mb")
+            )
+            print(
+                f"{kind:<10}{bare_s:>8.2f}{seconds:>8.2f}{statistics.median(ratios):>7.2f}{min(ratios):>7.2f}{max(ratios):>7.2f}"
+                f"{again:>8.2f}{bare_mb:>11.0f}{peak:>8.0f}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -107,11 +107,11 @@ class _BadFilesError(Exception):
 def _load(lake: Lake, files: list[LogFile], source: Source, earlier: list[Manifest], leave_out_bad: bool) -> list[FileAccount]:
     with lake.transaction() as tx, connect(MEMORY_LIMIT) as con:
         con.execute(f"SET temp_directory = {quote(str(tx.scratch / 'spill'))}")
-        ingest_id = _new_id(lake, source, files)
         failed: dict[int, FileError] = {}
         accounts, superseded = digest_files(con, lake, files, source, failed if leave_out_bad else None)
         if failed:
             raise _BadFilesError([RefusedFile(files[n].name, told(error)) for n, error in sorted(failed.items())])
+        ingest_id = _new_id(lake, source, files)  # not before, as it waits for the files' hashes
         for account, file in zip(accounts, files, strict=True):
             account.digest, account.ingest_id = file.digest, ingest_id
             file.insist_unchanged()

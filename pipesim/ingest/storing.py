@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 
 from pipesim.catalog import quote, quote_name
+from pipesim.ingest.reading.places import STEP
 from pipesim.lake import Lake, Transaction
 from pipesim.schema import QUARANTINE, TRACE_TABLES
 
@@ -46,14 +47,14 @@ def store(tx: Transaction, lake: Lake, con: duckdb.DuckDBPyConnection, batch: Ba
     con.register("files", pl.DataFrame({"source_file": batch.files}).with_row_index("file_no").to_arrow())
     ingest_id = quote(batch.ingest_id)
     single = len(batch.files) == 1
-    one_name, joined = (f"{_word(batch.files[0])} AS ", "") if single else ("", "JOIN files USING (file_no)")
+    one_name, joined = (f"{_word(batch.files[0])} AS ", "") if single else ("", "JOIN files USING (file_no) ORDER BY file_no, line")
     for name, table in TRACE_TABLES.items():
         columns = ", ".join(quote_name(c.name) for c in table.columns)
         if _any(con, f"final_{name}"):
             con.execute(
                 f"COPY (SELECT {columns}, {_word(batch.source)} AS source, {one_name}source_file, "
                 f"line AS source_line, {_word(batch.ingest_id)} AS ingest_id "
-                f"FROM final_{name} {joined} ORDER BY file_no, line) "
+                f"FROM final_{name} {joined or _sorting(con, name)}) "
                 f"TO {quote(str(tx.stage(lake.observed_file(name, batch.ingest_id))))} {_PARQUET}"
             ).fetchall()
         if batch.superseded.get(name):
@@ -72,6 +73,13 @@ def store(tx: Transaction, lake: Lake, con: duckdb.DuckDBPyConnection, batch: Ba
 def _word(text: str) -> str:
     """Return SQL for a text that all rows share, as a type that is not looked at row by row to be compressed."""
     return f"CAST({quote(text)} AS ENUM ({quote(text)}))"
+
+
+def _sorting(con: duckdb.DuckDBPyConnection, table: str) -> str:
+    """Return the clause that brings rows into the order of their places; none where they stand in it, as most do."""
+    places = f"SELECT file_no::BIGINT * {STEP} + line AS place FROM final_{table}"
+    stand = f"SELECT bool_and(place >= before) FROM (SELECT place, lag(place) OVER () AS before FROM ({places}))"
+    return "" if con.execute(stand).fetchall()[0][0] in (True, None) else " ORDER BY file_no, line"
 
 
 def _any(con: duckdb.DuckDBPyConnection, table: str) -> bool:

@@ -44,8 +44,9 @@ def typed(column: Column, field: Field, zone: str) -> Typed:
     """Return the SQL of one canonical column, given how the log writes it and the zone of instants that name none."""
     raw_name = f'"#raw {column.name}"'
     words = ("",) if column.name in _VERBATIM else MISSING
-    # A list and not IN (...), which DuckDB would plan as a join over all rows; a CASE looks only at the rows that need it.
-    is_missing = f"list_contains([{', '.join(map(quote, words))}], CAST({raw_name} AS VARCHAR))"
+    # DuckDB plans IN (...) and list_contains alike as a join over all rows; a CASE looks only at the rows that need it.
+    matches = " ".join(f"WHEN {quote(word)} THEN true" for word in words)
+    is_missing = f"(CASE CAST({raw_name} AS VARCHAR) {matches} ELSE false END)"
     damaged = f'CASE WHEN "{column.name}" IS NULL AND {raw_name} IS NOT NULL THEN NOT {is_missing} ELSE false END'
     if column.type is Type.STRING and not column.values:
         short = f"strlen({raw_name}) <= {_LONGEST_MISSING}"
