@@ -10,10 +10,9 @@ from pipesim.errors import FileError
 from pipesim.ingest.accounts import FileAccount
 from pipesim.ingest.mapping.shaping import shaped
 from pipesim.ingest.reading.files import LogFile
-from pipesim.ingest.reading.json_records import stream_json
 from pipesim.ingest.reading.lines import each_file
 from pipesim.ingest.reading.records import Form, Records
-from pipesim.ingest.reading.tabular import find_form, read_records
+from pipesim.ingest.reading.tabular import find_form, read_records, stream_records
 from pipesim.ingest.reading.unit import Unit
 from pipesim.ingest.reading.unit_records import unit_records
 from pipesim.ingest.sources.base import Projection, Shape, Source
@@ -137,11 +136,11 @@ def _staged(staging: Staging, bundle: Bundle, source: Source, failed: dict[int, 
         staging.forget_raw(bundle.files)
         return
     rest = None
-    if bundle.form.format == "json" and bundle.shape is None:
-        plain = stream_json(staging.con, bundle.files, bundle.form.names, failed)
-        if plain and staging.add_at_once(plain[1], bundle.projections, once=True):
-            rest = plain[0].rest()
-            yield replace(plain[1], lines=plain[0].lines)
+    if bundle.shape is None and (plain := stream_records(staging.con, bundle.files, bundle.forms, failed)):
+        stream, records = plain
+        if staging.add_at_once(records, bundle.projections, once=True):
+            rest = stream.rest()
+            yield replace(records, lines=stream.lines, blank_or_header=stream.aside)
     rows = _SHAPED_ROWS if bundle.shape else None
     batches = read_records(staging.con, bundle.files, bundle.forms, rest=rest, rows=rows, failed=failed)
     for batch in shaped(staging.con, batches, bundle.shape) if bundle.shape else batches:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from pipesim.catalog import quote, quote_name
 from pipesim.ingest.reading.places import FILE_NO, LINE
-from pipesim.ingest.reading.plain import EXACT_INTEGER
+from pipesim.ingest.reading.plain_json import EXACT_INTEGER
 from pipesim.ingest.sources.base import Projection
 from pipesim.ingest.typing import FIRST_INSTANT, LAST_INSTANT, Typed, instant, typed
 from pipesim.schema import TRACE_TABLES, Column, Rule, Table, Type

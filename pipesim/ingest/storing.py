@@ -47,7 +47,9 @@ def store(tx: Transaction, lake: Lake, con: duckdb.DuckDBPyConnection, batch: Ba
     con.register("files", pl.DataFrame({"source_file": batch.files}).with_row_index("file_no").to_arrow())
     ingest_id = quote(batch.ingest_id)
     single = len(batch.files) == 1
-    one_name, joined = (f"{_word(batch.files[0])} AS ", "") if single else ("", "JOIN files USING (file_no) ORDER BY file_no, line")
+    one_name, joined = (
+        (f"{_word(batch.files[0])} AS ", "") if single else ("", "JOIN files USING (file_no) ORDER BY file_no, line")
+    )
     for name, table in TRACE_TABLES.items():
         columns = ", ".join(quote_name(c.name) for c in table.columns)
         if _any(con, f"final_{name}"):

@@ -53,7 +53,9 @@ def _elements(con: duckdb.DuckDBPyConnection, rows: Records, shape: Shape) -> tu
     found = con.sql(f"SELECT * REPLACE (CAST(unnest({items}) AS VARCHAR) AS {listed}) FROM ({select}) WHERE {is_list}").pl()
     wrong = con.sql(f'SELECT "#place", "#text", {listed} FROM ({select}) WHERE NOT {is_list}').fetchall()
     detail = f"{shape.each}: "
-    bad = [BadLine(n, "no_list", str(text)[:RAW_CHARACTERS], detail + str(said)[:200]) for n, text, said in wrong]
+    bad = [
+        BadLine(n, "no_list", str(text).rstrip("\r\n")[:RAW_CHARACTERS], detail + str(said)[:200]) for n, text, said in wrong
+    ]
     return found, bad
 
 
@@ -74,7 +76,16 @@ def _expressions(frame: pl.DataFrame, wanted: Mapping[str, str]) -> tuple[pl.Dat
     done, failed = evaluate(said.with_row_index("#index"), wanted)
     kept = frame[done["#index"]].hstack(done.select(list(wanted)))
     bad = [
-        BadLine(int(frame["#place"][place]), "expression_failed", str(frame["#text"][place])[:RAW_CHARACTERS], why[:200])
+        BadLine(
+            int(frame["#place"][place]),
+            "expression_failed",
+            str(frame["#text"][place]).rstrip("\r\n")[:RAW_CHARACTERS],
+            why[:200],
+        )
         for place, why in failed
     ]
     return kept, bad
+
+
+def _raw(text: object) -> str:
+    return str(text).rstrip("\r\n")[:RAW_CHARACTERS]

@@ -16,11 +16,11 @@ from pipesim.errors import FileError
 from pipesim.ingest.reading.files import LogFile
 from pipesim.ingest.reading.lines import RAW_CHARACTERS, STREAM_BYTES, BadLine, LineBatch, read_files
 from pipesim.ingest.reading.places import FILE_NO, per_file
-from pipesim.ingest.reading.plain import PlainLines, numbered, plain_fields
-from pipesim.ingest.reading.records import FIRST, Records, Unused, ahead, first_records
+from pipesim.ingest.reading.plain import PlainRows, PlainStream
+from pipesim.ingest.reading.plain_json import numbered, plain_fields
+from pipesim.ingest.reading.records import FIRST, Records, Unused, ahead, first_records, in_pieces
 from pipesim.ingest.statements import LINE_END
 
-_SCAN_PIECES = 8
 _BLANK = "trim(text, chr(13) || chr(10) || chr(9) || ' ') = ''"
 
 
@@ -29,25 +29,34 @@ def stream_json(
     files: Mapping[int, LogFile],
     wanted: Sequence[str],
     failed: dict[int, FileError] | None = None,
-) -> tuple[PlainLines, Records] | None:
+) -> tuple[PlainStream, Records] | None:
     """Return the plain lines that JSON files begin with as one batch of records, of any size; None if there are none.
 
     Its SELECT can be carried out only once. What the stream did not cover must be read by `read_json`.
     """
-    lines = PlainLines(read_files(files, STREAM_BYTES, failed))
-    if lines.first is None or lines.fields is None:
+    fields: list[tuple[str, ...]] = []  # those of the first batch, once it has been seen
+
+    def convert(batch: LineBatch) -> PlainRows | None:
+        found = plain_fields(batch)
+        if found is None or found != (fields or [found])[0]:
+            return None
+        fields[:] = [found]
+        return pa.Table.from_batches([numbered(batch)]), Counter()
+
+    lines = PlainStream(read_files(files, STREAM_BYTES, failed), convert)
+    if lines.first is None:
         return None
-    con.register("first_lines", pa.Table.from_batches([numbered(lines.first)]))
+    con.register("first_lines", lines.first)
     con.register("plain_lines", lines.stream())
-    select = partial(_plain_json_select, "plain_lines", lines.fields)
+    select = partial(_plain_json_select, "plain_lines", fields[0])
     head = partial(_json_select, first_records("first_lines"))
-    return lines, Records(select, head, wanted, Counter(), unused=lambda: _unused_of(lines.lines, lines.fields, wanted))
+    return lines, Records(select, head, wanted, Counter(), unused=lambda: _unused_of(lines.lines, fields[0], wanted))
 
 
 def read_json(con: duckdb.DuckDBPyConnection, lines: Iterator[LineBatch], wanted: Sequence[str]) -> Iterator[Records]:
     """Yield the records of JSON lines; a batch's relation is replaced by the next one."""
     for batch, plain in ahead((batch, plain_fields(batch)) for batch in lines):
-        con.register("raw_lines", _in_pieces(batch))
+        con.register("raw_lines", in_pieces(pa.Table.from_batches([numbered(batch)])))
         unread = [("read", line) for line in batch.bad]
         select = partial(_plain_json_select, "raw_lines", plain) if plain else partial(_json_select, "raw_lines")
         head = partial(_json_select, first_records("raw_lines"))
@@ -108,10 +117,3 @@ def _plain_json_select(
         return f'SELECT "#place", text AS "#text"{absent} FROM {source}'
     values = f"unnest(json_transform_strict(text, {quote(json.dumps(shape))}))"
     return f'SELECT "#place", text AS "#text", {values}{absent} FROM {source}'
-
-
-def _in_pieces(batch: LineBatch) -> pa.Table:
-    """Return the lines with their places, in as many pieces as let several threads scan them."""
-    whole = pa.Table.from_batches([numbered(batch)])
-    step = max(1, -(-len(whole) // _SCAN_PIECES))
-    return pa.concat_tables([whole.slice(start, step) for start in range(0, len(whole), step)])

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
+import pyarrow as pa
+
 from pipesim.catalog import quote_name
 from pipesim.ingest.reading.files import Format
 from pipesim.ingest.reading.lines import BadLine
@@ -21,6 +23,7 @@ Unused = Mapping[int, frozenset[str]]
 
 #: How many records are looked at to learn what is in them.
 FIRST = 1000
+_SCAN_PIECES = 8
 
 
 @dataclass(frozen=True)
@@ -94,3 +97,9 @@ def ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
         while (batch := coming.result()) is not None:
             coming = reader.submit(next, batches, None)
             yield batch
+
+
+def in_pieces(table: pa.Table) -> pa.Table:
+    """Return a table in as many pieces as let several threads scan it."""
+    step = max(1, -(-len(table) // _SCAN_PIECES))
+    return pa.concat_tables([table.slice(start, step) for start in range(0, max(len(table), 1), step)])
