@@ -251,6 +251,36 @@ def test_missing_words_become_null_and_csv_fields_are_checked(lake: Lake, tmp_pa
     assert rows == [("t1", None, None), ("t5", 2.0, "gpu"), ("t6", 1.0, 'g"p')]
 
 
+def test_both_sides_of_a_change_of_the_clock(lake: Lake, tmp_path: Path) -> None:
+    run = {"pipeline_name": "p", "status": "ok"}
+    local = {
+        "2026-03-29T01:59:59": datetime(2026, 3, 29, 0, 59, 59),
+        "2026-03-29T03:00:00": datetime(2026, 3, 29, 1),
+        "2026-10-25T01:59:59": datetime(2026, 10, 24, 23, 59, 59),
+        "2026-10-25T02:00:00": datetime(2026, 10, 25, 1),  # came twice: the second time, as documented
+        "2026-10-25T02:59:59": datetime(2026, 10, 25, 1, 59, 59),
+        "2026-10-25T03:00:00": datetime(2026, 10, 25, 2),
+    }
+    log = _write(tmp_path / "pipeline_runs.jsonl", *({**run, "run_id": at, "submitted_at": at} for at in local))
+    assert _counts(_ingest(lake, log, time_zone="Europe/Vienna")) == (6, 0, 0, 0)
+    rows = lake.load_observed().pipeline_runs.select("run_id", "submitted_at").rows()
+    assert dict(rows) == local
+
+
+def test_keys_that_meet_across_files_are_one_task_or_are_refused_with_both_ends(lake: Lake, tmp_path: Path) -> None:
+    begun = {**TASK, "status": "started", "queued_at": "2026-03-02T08:00:00Z", "started_at": "2026-03-02T08:05:00Z"}
+    ended = {**TASK, "status": "ok", "ended_at": "2026-03-02T09:00:00Z"}
+    other = {**TASK, "task_id": "t9"}
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    _write(logs / "a.jsonl", ended, {**other, "status": "ok", "duration_s": 1})
+    _write(logs / "b.jsonl", begun, {**other, "status": "failed", "duration_s": 2})
+    assert _counts(_ingest(lake, logs)) == (2, 0, 2, 0)
+    (row,) = lake.load_observed().task_runs.select("task_id", "status", "started_at", "ended_at").rows()
+    assert row == (TASK["task_id"], "SUCCEEDED", datetime(2026, 3, 2, 8, 5), datetime(2026, 3, 2, 9))
+    assert _reasons(lake) == [(2, "rule", "conflicting_terminal_states")] * 2
+
+
 def test_naive_times_take_the_zone_that_is_named_and_skipped_hours_are_refused(lake: Lake, tmp_path: Path) -> None:
     run = {"pipeline_name": "p", "status": "ok"}
     log = _write(
