@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 TYPES = {
@@ -47,32 +48,34 @@ def task_rows(rows: int) -> Iterator[dict[str, object]]:
 
 def write_logs(folder: Path, rows: int, kinds: list[str]) -> dict[str, Path]:
     """Write the log once in every kind that is asked for."""
-    plain = folder / "tasks.jsonl", folder / "tasks.csv"
-    with plain[0].open("w") as lines, plain[1].open("w", newline="") as table:
-        writer = csv.DictWriter(table, list(TYPES), lineterminator="\n")
-        writer.writeheader()
-        for row in task_rows(rows):
-            lines.write(json.dumps(row) + "\n")
-            writer.writerow(row)
-    found = {"jsonl": plain[0], "csv": plain[1]}
-    for kind, path in {f"{kind}.gz": path for kind, path in found.items()}.items():
-        if kind in kinds:
-            found[kind] = path.with_name(path.name + ".gz")
-            with path.open("rb") as source, gzip.open(found[kind], "wb", compresslevel=6) as target:
-                shutil.copyfileobj(source, target, 1 << 20)
+    found = {kind: folder / ("many" if kind == "folder" else f"tasks.{kind}") for kind in kinds}
+    if plain := {kind.removesuffix(".gz") for kind in kinds} & {"jsonl", "csv"} | ({"jsonl"} if "parquet" in kinds else set()):
+        _write_plain(folder, rows, plain)
+    for kind in {"jsonl.gz", "csv.gz"} & set(kinds):
+        with (folder / f"tasks.{kind}".removesuffix(".gz")).open("rb") as source, gzip.open(found[kind], "wb", 6) as target:
+            shutil.copyfileobj(source, target, 1 << 20)
     if "parquet" in kinds:
         import duckdb
 
-        found["parquet"] = folder / "tasks.parquet"
-        duckdb.sql(f"COPY ({_typed_read(plain[0])}) TO '{found['parquet']}' (FORMAT parquet)")
+        duckdb.sql(f"COPY ({_typed_read(folder / 'tasks.jsonl')}) TO '{found['parquet']}' (FORMAT parquet)")
     if "folder" in kinds:
-        found["folder"] = folder / "many"
         found["folder"].mkdir()
         step = max(1, rows // FOLDER_FILES)
-        pending = [json.dumps(row) + "\n" for row in task_rows(min(rows, step * FOLDER_FILES))]
-        for start in range(0, len(pending), step):
-            (found["folder"] / f"{start // step}.jsonl").write_text("".join(pending[start : start + step]))
-    return {kind: found[kind] for kind in kinds}
+        lines = (json.dumps(row) + "\n" for row in task_rows(min(rows, step * FOLDER_FILES)))
+        for number in range(FOLDER_FILES):
+            (found["folder"] / f"{number}.jsonl").write_text("".join(islice(lines, step)))
+    return found
+
+
+def _write_plain(folder: Path, rows: int, kinds: set[str]) -> None:
+    with (folder / "tasks.jsonl").open("w") as lines, (folder / "tasks.csv").open("w", newline="") as table:
+        writer = csv.DictWriter(table, list(TYPES), lineterminator="\n")
+        writer.writeheader()
+        for row in task_rows(rows):
+            if "jsonl" in kinds:
+                lines.write(json.dumps(row) + "\n")
+            if "csv" in kinds:
+                writer.writerow(row)
 
 
 def _typed_read(log: Path) -> str:

@@ -16,7 +16,7 @@ from pipesim.yaml_text import parse_yaml
 
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 #: What a finished fetch leaves beside the files of a data set.
-MANIFEST = "manifest.json"
+MANIFEST = "MANIFEST"
 #: How the name of a file ends that is not complete yet.
 PART = ".part"
 

@@ -71,7 +71,7 @@ def fetch(dataset: Dataset, folder: Path, say: Callable[[str], None], bar: Bar =
 
     Args:
         dataset: What to fetch.
-        folder: Where to; it is made if it does not exist. Its `manifest.json` says what is there, once all of it is.
+        folder: Where to; it is made if it does not exist. Its `MANIFEST` says what is there, once all of it is.
         say: Called with what a user should know, a sentence at a time.
         bar: Shows the progress of each file.
 

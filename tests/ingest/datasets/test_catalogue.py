@@ -70,7 +70,7 @@ def test_an_unknown_name_is_told_with_the_known_ones() -> None:
         ("name: a.csv", "name: ../a.csv", "no relative path"),
         ("name: a.csv", "name: /a.csv", "no relative path"),
         ("name: a.csv", "name: .a.csv", "no relative path"),
-        ("name: a.csv", "name: manifest.json", "needs for itself"),
+        ("name: a.csv", "name: MANIFEST", "needs for itself"),
         ("name: a.csv", "name: a.csv.part", "needs for itself"),
         ("https://example.org/a.csv", "http://example.org/a.csv", "neither https"),
         ("https://example.org/a.csv", "file:///a.csv", "neither https"),

@@ -76,9 +76,9 @@ def test_everything_is_there_checked_and_recorded_and_a_second_run_asks_nobody(
     folder = done.folder
     assert done.fetched == ("logs.tar.gz", "log.csv", "nodes.csv")
     assert done.kept == ()
-    assert set(state(folder)) == {"logs.tar.gz", "log.csv", "nodes.csv", "manifest.json"}
+    assert set(state(folder)) == {"logs.tar.gz", "log.csv", "nodes.csv", "MANIFEST"}
     assert (folder / "log.csv").read_bytes() == LOG
-    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest = json.loads((folder / "MANIFEST").read_text())
     assert {manifest[key] for key in ("dataset", "licence", "citation")} == {"tried", "CC BY 4.0", "Somebody, 2026"}
     archive, log, nodes = (manifest["files"][name] for name in ("logs.tar.gz", "log.csv", "nodes.csv"))
     assert (archive["url"], archive["sha256"], archive["is_published"]) == (page.url, sha256(page.content), True)
@@ -111,8 +111,8 @@ def test_only_what_is_missing_or_damaged_is_made_again(
     assert fetch(dataset, tmp_path, said.append).fetched == ("logs.tar.gz",)
     assert (len(page.asked), len(other.asked)) == (2, 2)
     assert [text.split(" ", 1)[1] for text in said] == ["is not what it should be, so it is made anew"] * 2
-    assert {name: raw for name, raw in state(tmp_path).items() if name != "manifest.json"} == {
-        name: raw for name, raw in before.items() if name != "manifest.json"
+    assert {name: raw for name, raw in state(tmp_path).items() if name != "MANIFEST"} == {
+        name: raw for name, raw in before.items() if name != "MANIFEST"
     }
 
 
@@ -129,7 +129,7 @@ def test_a_wrong_file_leaves_nothing_and_is_told_with_both_checksums(site: Any, 
     done = fetch(made(first, second), tmp_path, print)
     assert (done.fetched, done.kept) == (("b.csv",), ("a.csv",))
     assert len(good.asked) == 1
-    assert set(state(tmp_path)) == {"a.csv", "b.csv", "manifest.json"}
+    assert set(state(tmp_path)) == {"a.csv", "b.csv", "MANIFEST"}
 
 
 @pytest.mark.parametrize("field", ["sha256", "bytes"])
@@ -218,7 +218,7 @@ def test_an_interrupted_run_is_gone_on_with(site: Any, made: Any, tmp_path: Path
     assert page.asked[1]["Range"] == f"bytes={come}-"
     assert (tmp_path / "b.csv").read_bytes() == body
     assert len(first.asked) == 1
-    assert set(state(tmp_path)) == {"a.csv", "b.csv", "manifest.json"}
+    assert set(state(tmp_path)) == {"a.csv", "b.csv", "MANIFEST"}
 
 
 def test_ctrl_c_ends_the_command_and_leaves_what_came(site: Any, made: Any, tmp_path: Path) -> None:
@@ -301,10 +301,10 @@ def test_folders_that_are_no_place_for_it_are_refused_and_left_alone(site: Any, 
     fetch(made(file), tmp_path / "first", print)
     with pytest.raises(RequestError, match="holds the data set tried"):
         fetch(made(file, name="other"), tmp_path / "first", print)
-    (tmp_path / "manifest.json").write_text('{"mine": 1}')
+    (tmp_path / "MANIFEST").write_text('{"mine": 1}')
     with pytest.raises(FileError, match="no record of a fetched data set"):
         fetch(made(file), tmp_path, print)
-    assert (tmp_path / "manifest.json").read_text() == '{"mine": 1}'
+    assert (tmp_path / "MANIFEST").read_text() == '{"mine": 1}'
     (tmp_path / "file").write_text("")
     with pytest.raises(RequestError, match="cannot be written"):
         fetch(made(file), tmp_path / "file", print)
@@ -354,7 +354,10 @@ def test_the_command_line_lists_fetches_and_says_how_to_ingest(
     assert done["ingest"] == told["ingest"]
     code, out, err = run(*shlex.split(done["ingest"])[1:], "--json")
     assert code == 0
-    assert json.loads(out)["rows"]["pipeline_runs"] > 0
+    rows = json.loads(out)["rows"]
+    assert rows["pipeline_runs"] > 0
+    code, out, err = run("ingest", done["folder"], "--source", "openb", "--home", "another", "--json")
+    assert json.loads(out)["rows"] == rows, "the folder stands for the same files, without what the fetching keeps there"
 
     code, out, err = run("datasets", "fetch", "openb", "--home", "my home")
     assert "nothing to do" in out
