@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from pipesim.catalog import quote_name
 from pipesim.errors import FileError
 from pipesim.ingest.accounts import FileAccount
-from pipesim.ingest.mapping.shaping import shaped
+from pipesim.ingest.mapping.shaping import Shape, shaped
 from pipesim.ingest.reading.files import LogFile
 from pipesim.ingest.reading.lines import each_file
 from pipesim.ingest.reading.records import Form, Records
 from pipesim.ingest.reading.tabular import find_form, read_records, stream_records
 from pipesim.ingest.reading.unit import Unit
 from pipesim.ingest.reading.unit_records import unit_records
-from pipesim.ingest.sources.base import Projection, Shape, Source
+from pipesim.ingest.sources.base import Projection, Source
 from pipesim.ingest.sources.native import NATIVE_FIELDS
 from pipesim.ingest.staging import Staging
 

@@ -15,9 +15,9 @@ import pyarrow as pa
 from pipesim.catalog import quote, quote_name
 from pipesim.ingest.reading.lines import RAW_CHARACTERS, BadLine
 from pipesim.ingest.reading.places import FILE_NO, LINE
-from pipesim.ingest.reading.records import Records
+from pipesim.ingest.reading.records import LINE_END, Records
 from pipesim.ingest.sources.base import Projection
-from pipesim.ingest.statements import LINE_END, statements, used_fields
+from pipesim.ingest.statements import statements, used_fields
 from pipesim.schema import TRACE_TABLES
 
 _RAW = f'left(rtrim("#text", {LINE_END}), {RAW_CHARACTERS})'

@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 from pipesim.catalog import quote, quote_name
 from pipesim.ingest.reading.places import FILE_NO, LINE
 from pipesim.ingest.reading.plain_json import EXACT_INTEGER
+from pipesim.ingest.reading.records import LINE_END
 from pipesim.ingest.sources.base import Projection
 from pipesim.ingest.typing import FIRST_INSTANT, LAST_INSTANT, Typed, instant, typed
 from pipesim.schema import TRACE_TABLES, Column, Rule, Table, Type
-
-#: What a physical line may end in.
-LINE_END = "chr(13) || chr(10)"
 
 
 @dataclass(frozen=True)

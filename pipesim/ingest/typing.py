@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pipesim.catalog import quote
-from pipesim.ingest.sources.base import Field
 from pipesim.schema import SIGNED, Column, Type
 
 #: Words by which logs say that they do not know.
@@ -21,6 +21,23 @@ FIRST_INSTANT, LAST_INSTANT = "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 2
 _EPOCHS = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 #: Columns whose words are the log's own, or whose closed set has a word that reads like a missing one.
 _VERBATIM = frozenset({"raw_status", "raw_type", "error", "status"})
+
+
+@dataclass(frozen=True)
+class Field:
+    """How one canonical column is had from a record.
+
+    Args:
+        sql: An SQL expression over the record's fields, giving the raw value: text, or a type that DuckDB knows.
+        scale: What a number is multiplied by to come to the canonical unit.
+        time_format: How an instant is written: `iso`, `epoch_s`, `epoch_ms`, `epoch_us`, or a strptime pattern.
+        words: For statuses and other closed sets, the canonical word for each raw one, in lower case.
+    """
+
+    sql: str
+    scale: float = 1.0
+    time_format: str = "iso"
+    words: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -40,7 +57,7 @@ class Typed:
     damaged: str
 
 
-def typed(column: Column, field: Field, zone: str) -> Typed:
+def typed(column: Column, given: Field, zone: str) -> Typed:
     """Return the SQL of one canonical column, given how the log writes it and the zone of instants that name none."""
     raw_name = f'"#raw {column.name}"'
     words = ("",) if column.name in _VERBATIM else MISSING
@@ -53,23 +70,23 @@ def typed(column: Column, field: Field, zone: str) -> Typed:
         value = f"CASE WHEN {short} THEN CASE WHEN {is_missing} THEN NULL ELSE {raw_name} END ELSE {raw_name} END"
         damaged = "false"
     else:
-        value = _value(column, field, raw_name, zone)
+        value = _value(column, given, raw_name, zone)
         if column.type in (Type.INTEGER, Type.NUMBER) and column.name not in SIGNED:
-            value, damaged = f"nullif({value}, {-field.scale!r})", _unless_minus_one(damaged, raw_name)
+            value, damaged = f"nullif({value}, {-given.scale!r})", _unless_minus_one(damaged, raw_name)
         if column.type is Type.INSTANT:
             damaged = f'({damaged} OR coalesce("{column.name}" NOT BETWEEN {FIRST_INSTANT} AND {LAST_INSTANT}, false))'
     # Numbers are cast from what they are: Parquet and plain JSON give them as numbers already.
     number = column.type in (Type.INTEGER, Type.NUMBER)
-    return Typed(column, field.sql if number else f"CAST({field.sql} AS VARCHAR)", value, damaged)
+    return Typed(column, given.sql if number else f"CAST({given.sql} AS VARCHAR)", value, damaged)
 
 
 def _unless_minus_one(damaged: str, raw: str) -> str:
     return f"CASE WHEN {damaged} THEN try_cast({raw} AS DOUBLE) IS DISTINCT FROM -1 ELSE false END"
 
 
-def _value(column: Column, field: Field, raw: str, zone: str) -> str:
+def _value(column: Column, given: Field, raw: str, zone: str) -> str:
     if column.values:
-        words = field.words or {word.lower(): word for word in column.values}
+        words = given.words or {word.lower(): word for word in column.values}
         table = ", ".join(f"{quote(raw_word)}: {quote(word)}" for raw_word, word in words.items())
         word = f"(MAP {{{table}}})[replace(replace(lower({raw}), ' ', '_'), '-', '_')]"
         # Most logs use few words, most often the canonical ones, for which comparing is cheaper than looking up.
@@ -81,17 +98,17 @@ def _value(column: Column, field: Field, raw: str, zone: str) -> str:
         return word
     if column.type is Type.NUMBER:
         number = f"try_cast({raw} AS DOUBLE)"
-        number = number if field.scale == 1.0 else f"{number} * {field.scale!r}"
+        number = number if given.scale == 1.0 else f"{number} * {given.scale!r}"
         return f"CASE WHEN NOT isnan({number}) THEN {number} END"
     if column.type is Type.INTEGER:
         number = f"try_cast({raw} AS DOUBLE)"
-        if field.scale != 1.0:
-            return f"try_cast(round({number} * {field.scale!r}) AS BIGINT)"
+        if given.scale != 1.0:
+            return f"try_cast(round({number} * {given.scale!r}) AS BIGINT)"
         # A cast alone would round 3.7 to 4 without a word; through DOUBLE alone, large integers would lose digits.
         return f"CASE WHEN {number} = floor({number}) THEN try_cast({raw} AS BIGINT) END"
     if column.type is Type.BOOLEAN:
         return f"try_cast({raw} AS BOOLEAN)"
-    return instant(raw, field.time_format, zone)
+    return instant(raw, given.time_format, zone)
 
 
 def instant(raw: str, time_format: str, zone: str) -> str:

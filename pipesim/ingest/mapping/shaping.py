@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import duckdb
@@ -12,8 +13,43 @@ from pipesim.catalog import quote_name
 from pipesim.ingest.mapping.expressions import evaluate
 from pipesim.ingest.reading.lines import RAW_CHARACTERS, BadLine
 from pipesim.ingest.reading.records import Records, column_select
-from pipesim.ingest.sources.base import Shape
 from pipesim.ingest.typing import MISSING
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A table beside a log that says more of its rows.
+
+    Args:
+        rows: Its rows, all text: the columns by which they are found, each row once, and those that the log's rows get.
+        on: For each column of the log, the column that must equal it.
+    """
+
+    rows: pl.DataFrame
+    on: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What is done with the rows of a file before they are projected.
+
+    Args:
+        each: The column that holds a list; there is a record for each of its elements.
+        beside: Tables whose columns the rows get.
+        expressions: Polars SQL for each further field, by its name.
+        reads: The fields that this takes.
+    """
+
+    each: str | None = None
+    beside: Sequence[Beside] = ()
+    expressions: Mapping[str, str] = field(default_factory=dict)
+    reads: frozenset[str] = frozenset()
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields that rows have beyond those of the file."""
+        joined = [name for beside in self.beside for name in beside.rows.columns if name not in beside.on.values()]
+        return [*joined, *self.expressions]
 
 
 def shaped(con: duckdb.DuckDBPyConnection, batches: Iterator[Records], shape: Shape) -> Iterator[Records]:

@@ -18,8 +18,7 @@ from pipesim.ingest.reading.lines import RAW_CHARACTERS, STREAM_BYTES, BadLine, 
 from pipesim.ingest.reading.places import FILE_NO, per_file
 from pipesim.ingest.reading.plain import PlainRows, PlainStream
 from pipesim.ingest.reading.plain_json import numbered, plain_fields
-from pipesim.ingest.reading.records import FIRST, Records, Unused, ahead, first_records, in_pieces
-from pipesim.ingest.statements import LINE_END
+from pipesim.ingest.reading.records import FIRST, LINE_END, Records, Unused, ahead, first_records, in_pieces
 
 _BLANK = "trim(text, chr(13) || chr(10) || chr(9) || ' ') = ''"
 

@@ -21,6 +21,8 @@ Batch = TypeVar("Batch")
 #: For each file, the fields that nobody asked for.
 Unused = Mapping[int, frozenset[str]]
 
+#: SQL for what a physical line may end in.
+LINE_END = "chr(13) || chr(10)"
 #: How many records are looked at to learn what is in them.
 FIRST = 1000
 _SCAN_PIECES = 8

@@ -13,7 +13,7 @@ from pipesim.ingest.reading.head import Head, Recognised
 from pipesim.ingest.reading.unit import Record, Unit, line_units
 from pipesim.ingest.sources.airflow.source import Airflow
 from pipesim.ingest.sources.argo.source import Argo
-from pipesim.ingest.sources.base import Field, Projection, Source
+from pipesim.ingest.sources.base import Projection, Source
 from pipesim.ingest.sources.job_table.source import JobTable
 from pipesim.ingest.sources.mlflow.source import MLflow
 from pipesim.ingest.sources.native import Native
@@ -22,6 +22,7 @@ from pipesim.ingest.sources.slurm.source import Slurm
 from pipesim.ingest.sources.swf.source import Swf
 from pipesim.ingest.sources.translated import Translated
 from pipesim.ingest.sources.wfformat.source import WfFormat
+from pipesim.ingest.typing import Field
 
 _PROFILES = Path(__file__).parents[1] / "mapping" / "profiles"
 #: Formats of their own; the shipped mappings are sources beside them.

@@ -4,31 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import polars as pl
-
+from pipesim.ingest.mapping.shaping import Shape
 from pipesim.ingest.reading.csv_records import Layout
 from pipesim.ingest.reading.files import SUFFIXES, LogFile
 from pipesim.ingest.reading.head import Head, Recognised
 from pipesim.ingest.reading.unit import Unit
-
-
-@dataclass(frozen=True)
-class Field:
-    """How one canonical column is had from a record.
-
-    Args:
-        sql: An SQL expression over the record's fields, giving the raw value: text, or a type that DuckDB knows.
-        scale: What a number is multiplied by to come to the canonical unit.
-        time_format: How an instant is written: `iso`, `epoch_s`, `epoch_ms`, `epoch_us`, or a strptime pattern.
-        words: For statuses and other closed sets, the canonical word for each raw one, in lower case.
-    """
-
-    sql: str
-    scale: float = 1.0
-    time_format: str = "iso"
-    words: Mapping[str, str] = field(default_factory=dict)
+from pipesim.ingest.typing import Field
 
 
 @dataclass(frozen=True)
@@ -50,42 +33,6 @@ class Projection:
     event_at: Field | None = None
     identify: bool = False
     summed: bool = False
-
-
-@dataclass(frozen=True)
-class Beside:
-    """A table beside a log that says more of its rows.
-
-    Args:
-        rows: Its rows, all text: the columns by which they are found, each row once, and those that the log's rows get.
-        on: For each column of the log, the column that must equal it.
-    """
-
-    rows: pl.DataFrame
-    on: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What is done with the rows of a file before they are projected.
-
-    Args:
-        each: The column that holds a list; there is a record for each of its elements.
-        beside: Tables whose columns the rows get.
-        expressions: Polars SQL for each further field, by its name.
-        reads: The fields that this takes.
-    """
-
-    each: str | None = None
-    beside: Sequence[Beside] = ()
-    expressions: Mapping[str, str] = field(default_factory=dict)
-    reads: frozenset[str] = frozenset()
-
-    @property
-    def fields(self) -> list[str]:
-        """The fields that rows have beyond those of the file."""
-        joined = [name for beside in self.beside for name in beside.rows.columns if name not in beside.on.values()]
-        return [*joined, *self.expressions]
 
 
 class Source(ABC):

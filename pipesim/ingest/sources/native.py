@@ -13,8 +13,8 @@ from pipesim.catalog import quote_name
 from pipesim.errors import FileError
 from pipesim.ingest.reading.files import LogFile
 from pipesim.ingest.reading.head import Head, Recognised
-from pipesim.ingest.sources.base import Field, Projection, Source
-from pipesim.ingest.typing import time_basis
+from pipesim.ingest.sources.base import Projection, Source
+from pipesim.ingest.typing import Field, time_basis
 from pipesim.ingest.words import STATUS_WORDS, TASK_TYPE_WORDS, TRIGGER_WORDS
 from pipesim.schema import TRACE_TABLES
 

@@ -12,8 +12,8 @@ import polars as pl
 
 from pipesim.errors import FileError
 from pipesim.ingest.mapping.model import Join
+from pipesim.ingest.mapping.shaping import Beside
 from pipesim.ingest.reading.files import LogFile
-from pipesim.ingest.sources.base import Beside
 from pipesim.lake import content_hash, file_hash
 
 

@@ -13,12 +13,13 @@ from fnmatch import fnmatch
 from pipesim.catalog import quote, quote_name
 from pipesim.errors import FileError
 from pipesim.ingest.mapping.model import JOB, NODES, UNITS, LogMapping, MappedColumn, MappedTable, canonical
+from pipesim.ingest.mapping.shaping import Shape
 from pipesim.ingest.reading.csv_records import Layout
 from pipesim.ingest.reading.files import LogFile
 from pipesim.ingest.reading.head import Head, Recognised
-from pipesim.ingest.sources.base import Field, Projection, Shape, Source
+from pipesim.ingest.sources.base import Projection, Source
 from pipesim.ingest.sources.job_table.beside import Found, find_beside
-from pipesim.ingest.typing import time_basis
+from pipesim.ingest.typing import Field, time_basis
 from pipesim.ingest.words import STATUS_WORDS, TASK_TYPE_WORDS, TRIGGER_WORDS
 from pipesim.schema import TRACE_TABLES
 
