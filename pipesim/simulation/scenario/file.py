@@ -23,15 +23,34 @@ def load_scenario(path: Path) -> Scenario:
         FileError: If there is no such file, or it is no text.
         ConfigError: If it is no YAML, or for all mistakes in it, each with its dotted path.
     """
+    return scenario_of(read_document(path), str(path))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read what a scenario file holds, with its `name`, unchecked.
+
+    Raises:
+        FileError: If there is no such file, or it is no text.
+        ConfigError: If it is no YAML, or no mapping.
+    """
     document = _read(path)
     if not isinstance(document, dict):
         what = "the file is empty" if document is None else f"a mapping is needed, this is a {type(document).__name__}"
         raise ConfigError(str(path), [("", f"{what}; begin with `name:`, `workload:` and `platform:`")])
     document.setdefault("name", path.stem)
+    return document
+
+
+def scenario_of(document: dict[str, Any], source: str) -> Scenario:
+    """Return the scenario that a mapping describes; `source` names it in errors.
+
+    Raises:
+        ConfigError: For all mistakes in it, each with its dotted path.
+    """
     try:
         return Scenario.model_validate(document)
     except ValidationError as error:
-        raise ConfigError(str(path), [_problem(e) for e in error.errors()]) from error
+        raise ConfigError(source, [_problem(e) for e in error.errors()]) from error
 
 
 def _read(path: Path) -> Any:

@@ -1,0 +1,156 @@
+"""Sweeps: a file with several values at some keys is as many scenarios, all sound before the first is run."""
+
+from __future__ import annotations
+
+import tempfile
+from math import prod
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipesim.errors import ConfigError
+from pipesim.experiments.sweeps import Sweep, load_sweep
+
+BASE = {
+    "name": "size",
+    "workload": {"kind": "synthetic", "days": 7},
+    "platform": {"pools": [{"name": "training", "gpus": 8}, {"name": "c.p.u", "cpu_cores": 24}]},
+}
+
+
+def _load(folder: Path, text: str) -> Sweep:
+    path = folder / "file.yaml"
+    path.write_text(text, encoding="utf-8")
+    return load_sweep(path)
+
+
+def _problems(folder: Path, text: str) -> dict[str, str]:
+    with pytest.raises(ConfigError) as caught:
+        _load(folder, text).variants()
+    return dict(caught.value.problems)
+
+
+def test_values_are_crossed_or_go_side_by_side_and_name_their_scenarios(tmp_path: Path) -> None:
+    sweep = _load(
+        tmp_path,
+        """
+name: size
+workload: {kind: synthetic, days: 7}
+platform:
+  pools:
+    - {name: training, gpus: {sweep: {from: 200, to: 300, step: 50}}}
+    - {name: compute, slots: 120, speed: {sweep: [1.0, 1.5], zip: kind}}
+policy:
+  order: {sweep: [fifo, "estimated_duration_s * gpus"], zip: kind}
+  preemption: {sweep: [true]}
+""",
+    )
+    assert sweep.size == 6
+    variants = sweep.variants()
+    assert [v.scenario.name for v in variants][:3] == [
+        "size-gpus-200-speed-1-order-fifo-preemption-yes",
+        "size-gpus-200-speed-1.5-order-estimated_duration_s-gpus-preemption-yes",
+        "size-gpus-250-speed-1-order-fifo-preemption-yes",
+    ]
+    assert dict(variants[-1].values) == {
+        "platform.pools.training.gpus": 300,
+        "platform.pools.compute.speed": 1.5,
+        "policy.order": "estimated_duration_s * gpus",
+        "policy.preemption": True,
+    }
+    last = variants[-1].scenario
+    assert (last.platform.pools[0].gpus, last.platform.pools[1].speed, last.policy.preemption) == (300, 1.5, True)
+
+
+def test_a_file_without_a_sweep_is_one_scenario(tmp_path: Path) -> None:
+    sweep = _load(tmp_path, yaml.safe_dump(BASE))
+    (variant,) = sweep.variants()
+    assert (sweep.size, variant.scenario.name, dict(variant.values)) == (1, "size", {})
+
+
+def test_a_dotted_key_says_where_it_belongs(tmp_path: Path) -> None:
+    content = {**BASE, "policy.order": "sjf", "platform.pools.c.p.u.speed": {"sweep": [1, 2]}}
+    variants = _load(tmp_path, yaml.safe_dump(content)).variants()
+    assert [v.scenario.name for v in variants] == ["size-speed-1", "size-speed-2"]
+    assert [v.scenario.platform.pools[1].speed for v in variants] == [1, 2]
+    assert {v.scenario.policy.order for v in variants} == {"sjf"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    first=st.integers(-1000, 1000),
+    step=st.sampled_from([1, 5, 0.1, 0.25, -3]),
+    count=st.integers(1, 30),
+)
+def test_a_range_has_both_ends_and_no_crooked_numbers(first: int, step: float, count: int) -> None:
+    last = round(first + step * (count - 1), 6)
+    with tempfile.TemporaryDirectory() as folder:
+        content = {**BASE, "policy.checkpoint_s": {"sweep": {"from": first, "to": last, "step": step}}}
+        (axis,) = _load(Path(folder), yaml.safe_dump(content)).axes
+    assert axis.values == tuple(round(first + step * i, 6) for i in range(count))
+    assert all(isinstance(value, int) for value in axis.values) == (isinstance(step, int) and isinstance(last, int))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=4))
+def test_names_tell_all_scenarios_apart(sizes: list[int]) -> None:
+    keys = ["platform.pools.training.gpus", "platform.pools.training.speed", "platform.pools.c.p.u.speed", "workload.scale"]
+    swept = {key: {"sweep": [n + 1 for n in range(size)]} for key, size in zip(keys, sizes, strict=False)}
+    base = {**BASE, "platform": {"pools": [{"name": "training", "slots": 1}, {"name": "c.p.u", "cpu_cores": 24}]}}
+    with tempfile.TemporaryDirectory() as folder:
+        sweep = _load(Path(folder), yaml.safe_dump({**base, **swept}))
+        names = [v.scenario.name for v in sweep.variants()]
+    assert len(set(names)) == len(names) == sweep.size == prod(sizes)
+
+
+def test_long_names_end_in_a_hash_and_values_that_are_no_words_in_their_place(tmp_path: Path) -> None:
+    orders = [f"estimated_duration_s * {n}" + " + gpus" * 20 for n in (1, 2)]
+    variants = _load(tmp_path, yaml.safe_dump({**BASE, "policy.order": {"sweep": orders}})).variants()
+    names = [v.scenario.name for v in variants]
+    assert len(set(names)) == 2
+    assert all(len(name) <= 100 for name in names)
+    stores = [{"read_mb_per_s": speed, "write_mb_per_s": 50.0} for speed in (100.0, 200.0)]
+    variants = _load(tmp_path, yaml.safe_dump({**BASE, "platform.store": {"sweep": stores}})).variants()
+    assert [v.scenario.name for v in variants] == ["size-store-1", "size-store-2"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("policy.order", {"sweep": []}, "empty"),
+        ("policy.order", {"sweep": ["fifo", "fifo"]}, "twice"),
+        ("policy.order", {"sweep": "fifo"}, "list of values"),
+        ("policy.order", {"sweep": ["fifo"], "step": 1}, "only `zip`"),
+        ("policy.checkpoint_s", {"sweep": {"from": 1, "to": 2}}, "`from`, `to` and `step`"),
+        ("policy.checkpoint_s", {"sweep": {"from": 1, "to": 2, "step": 0}}, "never comes"),
+        ("policy.checkpoint_s", {"sweep": {"from": 1, "to": 2, "step": -1}}, "never comes"),
+        ("policy.checkpoint_s", {"sweep": {"from": 0, "to": 1e9, "step": 0.1}}, "are the most"),
+        ("policy.checkpoint_s", {"sweep": {"from": True, "to": 2, "step": 1}}, "the numbers"),
+        ("platform.pools.gpu.gpus", {"sweep": [1, 2]}, "no such place"),
+        ("platform.pools.training.gpus", {"sweep": [1, 2]}, "said twice"),
+        ("name", {"sweep": ["a", "b"]}, "named after their values"),
+        ("policy.colour", {"sweep": ["red", "blue"]}, "unknown key"),
+        ("policy.order", {"sweep": ["fifo", "fastest-of-all"]}, "(in 1 of 2 scenarios)"),
+    ],
+)
+def test_mistakes_are_told_at_their_place_before_anything_runs(tmp_path: Path, key: str, value: object, says: str) -> None:
+    problems = _problems(tmp_path, yaml.safe_dump({**BASE, key: value}))
+    assert says in problems[key]
+
+
+def test_what_goes_side_by_side_has_as_many_values_each(tmp_path: Path) -> None:
+    swept = {"policy.order": {"sweep": ["fifo", "sjf"], "zip": "a"}, "workload.scale": {"sweep": [1, 2, 3], "zip": "a"}}
+    (text,) = _problems(tmp_path, yaml.safe_dump({**BASE, **swept})).values()
+    assert "policy.order has 2" in text
+    assert "workload.scale has 3" in text
+
+
+def test_mistakes_of_many_scenarios_are_told_once(tmp_path: Path) -> None:
+    swept = {"policy.backfill": "sometimes", "workload.scale": {"sweep": [1, 2, 3, -1]}}
+    problems = _problems(tmp_path, yaml.safe_dump({**BASE, **swept}))
+    assert set(problems) == {"policy.backfill", "workload.scale"}
+    assert "in 1 of 4" in problems["workload.scale"]
+    assert " of 4" not in problems["policy.backfill"]
