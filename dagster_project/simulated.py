@@ -97,7 +97,8 @@ def _simulate(context: dg.AssetExecutionContext, lake: Lake, wanted: Wanted, eng
     runs.sort(key=lambda run: run.replication)  # scenarios draw the same work, which is drawn once for those that follow
     failures: dict[str, PipesimError] = {}
     make_ready(engine or DEFAULT, [run.scenario for run in runs], context.log.info)
-    for run, result in zip(runs, map_runs(try_replication, runs, default_workers(len(runs))), strict=True):
+    for place, result in map_runs(try_replication, runs, default_workers(len(runs))):
+        run = runs[place]
         if isinstance(result, PipesimError):
             failures.setdefault(run.scenario.name, result)
             continue

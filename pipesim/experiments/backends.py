@@ -1,4 +1,7 @@
-"""Where the runs of an experiment are executed."""
+"""Where the runs of an experiment are executed: in this process, or in several of this machine.
+
+A worker that dies (killed for the memory it takes, for one) takes nothing along but the runs under way, which are run again.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,113 @@ import os
 import signal
 import threading
 import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
+
+from pipesim.errors import WorkError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 #: Below this many runs a new process costs more than it saves.
 _WORTH_PROCESSES = 4
+#: What a worker takes before it has anything to work on.
+_WORKER_BYTES = 350 << 20
+#: How often an item may be under way when a worker dies, before it is run by itself, and then once more.
+_SUSPECT_AFTER = 2
 
 
-def default_workers(runs: int) -> int:
-    """Return how many processes suit a number of runs: one for a few, else one a core."""
-    return 1 if runs < _WORTH_PROCESSES else min(os.cpu_count() or 1, runs)
+def default_workers(runs: int, bytes_each: int = 0) -> int:
+    """Return how many processes suit a number of runs: one for a few, else one a core, as far as there is memory.
+
+    Args:
+        runs: How many there are.
+        bytes_each: How much memory one of them takes.
+    """
+    if runs < _WORTH_PROCESSES:
+        return 1
+    fitting = available_bytes() // (_WORKER_BYTES + bytes_each)
+    return max(1, min(cores(), runs, fitting))
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_bytes() -> int:
+    """Return how much memory can be had without swapping, as far as the system says; else a great deal."""
+    limits = [1 << 50]
+    with suppress(OSError, ValueError):  # another system than Linux
+        told = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines())
+        limits.append(int(told["MemAvailable"].split()[0]) << 10)
+    with suppress(OSError, ValueError):  # no limit
+        most, held = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        limits.append(int(most) - int(held))
+    return max(0, min(limits))
+
+
+def map_runs(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[tuple[int, Result]]:
+    """Yield each item's place and result as it is done; an exception of an item is raised, and ends the rest.
+
+    Args:
+        function: A picklable function of one picklable item. An item whose worker dies is given to another one.
+        items: What to run.
+        workers: How many processes; with one, everything runs in this process, in order.
+
+    Raises:
+        WorkError: If an item's worker dies again and again, the last time while running nothing else.
+    """
+    if workers <= 1 or len(items) <= 1:
+        yield from ((place, function(item)) for place, item in enumerate(items))
+        return
+    todo, lost = deque(range(len(items))), Counter[int]()
+    while todo:
+        # One that was there whenever a worker died runs by itself, so that it is known who is to blame.
+        suspect = lost[todo[0]] >= _SUSPECT_AFTER
+        turn = deque([todo.popleft()]) if suspect else todo
+        under_way: list[int] = []
+        try:
+            yield from _in_processes(function, items, turn, under_way, 1 if suspect else min(workers, len(items)))
+        except BrokenProcessPool as error:
+            if suspect:
+                raise WorkError(
+                    f"a worker died {lost[under_way[0]] + 1} times while it ran {_named(items[under_way[0]])}",
+                    remedy="it may take more memory than there is: use fewer workers, or a smaller or shorter scenario",
+                ) from error
+            lost.update(under_way)
+            todo.extendleft(sorted(under_way, reverse=True))
+
+
+def _in_processes(
+    function: Callable[[Item], Result], items: Sequence[Item], todo: deque[int], under_way: list[int], workers: int
+) -> Iterator[tuple[int, Result]]:
+    """Run items until none is left to do; `under_way` always says which ones have been begun and not ended."""
+    running: dict[Future[Result], int] = {}
+    # Forking a process that has threads (Polars, DuckDB) can deadlock; a fresh interpreter cannot.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)) as pool:
+        try:
+            while todo or running:
+                while todo and len(running) <= workers:  # one more than can run, so that no worker has to wait
+                    under_way.append(todo.popleft())
+                    running[pool.submit(function, items[under_way[-1]])] = under_way[-1]
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    result = future.result()
+                    place = running.pop(future)
+                    under_way.remove(place)
+                    yield place, result
+        except BaseException as error:
+            pool.shutdown(wait=False, cancel_futures=True)
+            if not isinstance(error, Exception):  # an interrupt does not wait for runs under way; nothing of them is stored
+                for worker in multiprocessing.active_children():
+                    worker.terminate()
+            raise
 
 
 def _end_with(parent: int) -> None:
@@ -35,27 +131,5 @@ def _end_with(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def map_runs(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
-    """Yield the results in the order of the items; an exception of an item is raised in its place.
-
-    Args:
-        function: A picklable function of one picklable item.
-        items: What to run.
-        workers: How many processes; with one, everything runs in this process.
-    """
-    if workers <= 1 or len(items) <= 1:
-        yield from map(function, items)
-        return
-    # Forking a process that has threads (Polars, DuckDB) can deadlock; a fresh interpreter cannot.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        min(workers, len(items)), mp_context=context, initializer=_end_with, initargs=(os.getpid(),)
-    ) as pool:
-        try:
-            yield from pool.map(function, items)
-        except BaseException as error:
-            pool.shutdown(wait=False, cancel_futures=True)
-            if not isinstance(error, Exception):  # an interrupt does not wait for runs under way; nothing of them is stored
-                for worker in multiprocessing.active_children():
-                    worker.terminate()
-            raise
+def _named(item: object) -> str:
+    return str(item)[:200]

@@ -25,6 +25,9 @@ class Run:
     replication: int
     engine: str | None
 
+    def __str__(self) -> str:
+        return f"replication {self.replication} of scenario {self.scenario.name}"
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -88,14 +91,14 @@ def run_scenarios(
     workers = workers or default_workers(len(runs))
     # Another process could not tell how far it is.
     function = partial(run_replication, tell=tell_all) if workers == 1 else run_replication
-    for result in map_runs(function, runs, workers):
+    for _, result in map_runs(function, runs, workers):
         results.append(result)
         tell_all(0.0)
         if on_done:
             on_done(result)
     for scenario, count in zip(scenarios, counts, strict=True):
         lake.drop_replications(scenario.name, keep=count)
-    return sorted(results, key=lambda result: names.index(result.summary.scenario))
+    return sorted(results, key=lambda result: (names.index(result.summary.scenario), result.summary.replication))
 
 
 def try_replication(run: Run) -> RunResult | PipesimError:

@@ -1,0 +1,71 @@
+"""Back ends: everything is run once and told as it is done, whatever becomes of workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from pipesim.errors import RequestError, WorkError
+from pipesim.experiments import backends
+from pipesim.experiments.backends import available_bytes, default_workers, map_runs
+
+
+def _squared(folder: Path, deadly: frozenset[int], times: int, number: int) -> int:
+    """Square a number; the worker of a deadly one is killed the first so many times."""
+    deaths = folder / f"{number}"
+    died = int(deaths.read_text()) if deaths.exists() else 0
+    if number in deadly and died < times:
+        deaths.write_text(str(died + 1))
+        time.sleep(0.1)  # so that others are under way
+        os.kill(os.getpid(), signal.SIGKILL)
+    with (folder / "done").open("a") as done:
+        done.write(f"{number}\n")
+    return number * number
+
+
+def _refusing(number: int) -> int:
+    if number == 3:
+        raise RequestError("no threes", remedy="leave them out")
+    return number
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_item_is_run_once(tmp_path: Path, workers: int) -> None:
+    found = dict(map_runs(partial(_squared, tmp_path, frozenset(), 0), range(9), workers))
+    assert found == {n: n * n for n in range(9)}
+    assert sorted(map(int, (tmp_path / "done").read_text().split())) == list(range(9))
+
+
+def test_what_a_killed_worker_was_running_is_run_again(tmp_path: Path) -> None:
+    found = dict(map_runs(partial(_squared, tmp_path, frozenset({2, 5}), 1), range(9), 2))
+    assert found == {n: n * n for n in range(9)}
+
+
+def test_an_item_that_kills_every_worker_is_named_and_the_others_are_done(tmp_path: Path) -> None:
+    found: dict[int, int] = {}
+    with pytest.raises(WorkError, match="died 3 times while it ran 4") as caught:
+        found.update(map_runs(partial(_squared, tmp_path, frozenset({4}), 99), range(6), 2))
+    assert "fewer workers" in str(caught.value)
+    assert found.items() <= {n: n * n for n in range(6)}.items()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_of_an_item_ends_the_rest_and_keeps_its_remedy(workers: int) -> None:
+    with pytest.raises(RequestError, match="leave them out"):
+        list(map_runs(_refusing, range(20), workers))
+
+
+def test_workers_are_as_many_as_cores_and_memory_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 0 < available_bytes() < 1 << 50
+    monkeypatch.setattr(backends, "cores", lambda: 8)
+    monkeypatch.setattr(backends, "available_bytes", lambda: 4 << 30)
+    assert default_workers(3) == 1
+    assert default_workers(6) == 6
+    assert default_workers(100) == 8
+    assert default_workers(100, bytes_each=1 << 30) == 2
+    assert default_workers(100, bytes_each=1 << 40) == 1
