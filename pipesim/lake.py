@@ -395,6 +395,16 @@ class Lake:
             )
         return Trace({t: pl.read_parquet(f) for t, f in files.items() if f.is_file()}, "simulated", scenario)
 
+    def load_summary(self, scenario: str, replication: int) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """Return the row of figures of a stored replication and its manifest, or None if it was not simulated."""
+        row = self.simulated_folder("summaries", scenario, replication) / "summaries.parquet"
+        manifest = self.simulated_folder("manifests", scenario, replication) / "manifest.json"
+        if not (row.is_file() and manifest.is_file()):
+            return None
+        return pl.read_parquet(row, hive_partitioning=False).row(0, named=True), json.loads(
+            manifest.read_text(encoding="utf-8")
+        )
+
     def replications(self, scenario: str) -> list[int]:
         """Return the numbers of the stored replications of a scenario, ascending."""
         folder = self.simulated_folder("task_runs", scenario, 0).parent

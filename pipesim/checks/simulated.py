@@ -10,9 +10,9 @@ import polars as pl
 from pipesim.checks.invariants import Simulated, lost_or_invented, out_of_order, over_capacity, wrong_times
 from pipesim.checks.verdict import MOST_ROWS, Figure, Verdict
 from pipesim.errors import RequestError
-from pipesim.experiments.submitted import model_source, workload
+from pipesim.experiments.submitted import Made, made_from, model_source, workload
 from pipesim.lake import Lake
-from pipesim.simulation import ModelSource, Scenario
+from pipesim.simulation import Scenario
 from pipesim.simulation.models.fleet import submitted_with
 from pipesim.trace import Trace
 from pipesim.words import count
@@ -73,34 +73,26 @@ def _load(lake: Lake, runs: Sequence[tuple[str, int]], *, with_input: bool = Fal
         manifest = json.loads(path.read_text(encoding="utf-8"))
         found.append((json.dumps([number, manifest["scenario"]["workload"]], sort_keys=True), name, number, manifest))
     asked: str | None = None
-    drawn: tuple[Trace, object] | None = None
+    drawn: Trace | None = None
     for workload_key, name, number, manifest in sorted(found, key=lambda f: f[:3]):
         scenario = Scenario(**manifest["scenario"])
+        now = _made_from(lake, scenario, number) if with_input else {}
         if with_input and asked != workload_key:
-            asked, drawn = workload_key, _draw(lake, scenario, number)
-        given = drawn[0] if drawn is not None and drawn[1] == manifest["workload"] else None
+            asked, drawn = workload_key, workload(lake, scenario, number, now) if now else None
+        given = drawn if now and now["workload"] == manifest["workload"] else None
         trace = lake.load_simulated(name, number)
         if given is not None and scenario.lifecycle is not None:
-            models = _models(lake, scenario, number)
-            known = models is not None and models[1] == manifest["lifecycle"]
-            given = submitted_with(given, scenario.lifecycle, models[0], trace) if models and known else None
+            models = model_source(lake, scenario, now) if now["lifecycle"] == manifest["lifecycle"] else None
+            given = submitted_with(given, scenario.lifecycle, models, trace) if models else None
         yield Simulated(scenario, number, trace, given)
 
 
-def _draw(lake: Lake, scenario: Scenario, replication: int) -> tuple[Trace, object] | None:
-    """Return what the replication would submit now, and what that is made from; None where there is nothing to make it from."""
+def _made_from(lake: Lake, scenario: Scenario, replication: int) -> Made:
+    """Return what the replication would be made from now; nothing where the model or the log is gone."""
     try:
-        return workload(lake, scenario, replication)
-    except RequestError:  # the model or the log is gone
-        return None
-
-
-def _models(lake: Lake, scenario: Scenario, replication: int) -> tuple[ModelSource, object] | None:
-    """Return what is known of models now, and what that is made from; None where there is nothing to make it from."""
-    try:
-        return model_source(lake, scenario, replication)
-    except RequestError:  # the model is gone
-        return None
+        return made_from(lake, scenario, replication)
+    except RequestError:
+        return {}
 
 
 def _judge(

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from pipesim import __version__
 from pipesim.errors import PipesimError, RequestError
 from pipesim.experiments.backends import default_workers, map_runs
-from pipesim.experiments.submitted import history_of, ingests, model_source, workload
+from pipesim.experiments.submitted import history_of, made_from, model_source, workload
 from pipesim.lake import Lake
 from pipesim.simulation import DEFAULT, RunSummary, Scenario, Tell, make_ready, simulate
 from pipesim.simulation.engines import engine_named
@@ -18,12 +20,21 @@ from pipesim.simulation.scenario.policy import own_policy
 
 @dataclass(frozen=True)
 class Run:
-    """One replication of one scenario, to be simulated and stored."""
+    """One replication of one scenario, to be simulated and stored.
+
+    Args:
+        home: The home folder.
+        scenario: The scenario.
+        replication: Its number, from 0.
+        engine: The engine; None for the fastest that can.
+        reuse: Whether a result that is in the lake, made from the same by the same version, will do.
+    """
 
     home: Path
     scenario: Scenario
     replication: int
     engine: str | None
+    reuse: bool = False
 
     def __str__(self) -> str:
         return f"replication {self.replication} of scenario {self.scenario.name}"
@@ -31,10 +42,11 @@ class Run:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run left."""
+    """What a run left; `kept` says whether it was there already. The wall-clock times of one that was are 0."""
 
     summary: RunSummary
     warnings: tuple[str, ...]
+    kept: bool = False
 
 
 def run_scenarios(
@@ -44,6 +56,7 @@ def run_scenarios(
     engine: str | None = None,
     replications: int | None = None,
     workers: int | None = None,
+    reuse: bool = False,
     on_done: Callable[[RunResult], None] | None = None,
     say: Callable[[str], None] | None = None,
     tell: Tell | None = None,
@@ -56,6 +69,7 @@ def run_scenarios(
         engine: The engine of all runs; by default the fastest that can run each.
         replications: How often each is run; by default as often as the scenario says.
         workers: How many processes; by default one for up to three runs, else one a core.
+        reuse: Whether a result that is in the lake, made from the same by the same version, is not made again.
         on_done: Called with each result as it is stored.
         say: Called with a sentence where something takes long before the first run.
         tell: Called now and then with the share of all runs that is done, 0..1.
@@ -77,7 +91,7 @@ def run_scenarios(
     counts = [replications or scenario.replications for scenario in scenarios]
     # By replication first, as the scenarios of one draw the same work, which is drawn once then.
     runs = [
-        Run(lake.root, scenario, number, engine)
+        Run(lake.root, scenario, number, engine, reuse)
         for number in range(max(counts, default=0))
         for scenario, count in zip(scenarios, counts, strict=True)
         if number < count
@@ -110,33 +124,44 @@ def try_replication(run: Run) -> RunResult | PipesimError:
 
 
 def run_replication(run: Run, tell: Tell | None = None) -> RunResult:
-    """Simulate one replication and store it; `tell` is called now and then with the share that is done, 0..1."""
-    lake = Lake(run.home)
+    """Simulate one replication and store it, unless it may be taken from the lake and is there.
+
+    Args:
+        run: Which one.
+        tell: Is called now and then with the share that is done, 0..1.
+    """
+    lake, scenario = Lake(run.home), run.scenario
     try:
-        trace, origin = workload(lake, run.scenario, run.replication)
-        history, models = history_of(lake, run.scenario), model_source(lake, run.scenario, run.replication)
+        made = made_from(lake, scenario, run.replication)
+        manifest = {"scenario": scenario.model_dump(mode="json", exclude_none=True), "replication": run.replication, **made}
+        if run.reuse and (found := _kept(lake, run, manifest)):
+            return found
         result = simulate(
-            trace,
-            run.scenario,
+            workload(lake, scenario, run.replication, made),
+            scenario,
             replication=run.replication,
-            history=history,
+            history=history_of(lake, scenario),
             engine=run.engine,
             tell=tell,
-            source=None if models is None else models[0],
+            source=model_source(lake, scenario, made),
         )
     except PipesimError as error:
-        error.where = f"scenario {run.scenario.name}: {error.where}" if error.where else f"scenario {run.scenario.name}"
+        error.where = f"scenario {scenario.name}: {error.where}" if error.where else f"scenario {scenario.name}"
         raise
-    manifest = {
-        "scenario": run.scenario.model_dump(mode="json", exclude_none=True),
-        "replication": run.replication,
-        "engine": result.summary.engine,
-        "workload": origin,
-        "warnings": list(result.warnings),
-    }
-    if history is not None:
-        manifest["history"] = {"ingests": ingests(lake)}
-    if models is not None:
-        manifest["lifecycle"] = models[1]
+    manifest |= {"engine": result.summary.engine, "warnings": list(result.warnings), "figures": list(result.summary.asked)}
     lake.save_simulated(result.trace, run.replication, result.summary.as_frame(), manifest)
     return RunResult(result.summary, result.warnings)
+
+
+def _kept(lake: Lake, run: Run, made: dict[str, Any]) -> RunResult | None:
+    """Return the result that the lake holds of a replication, if it was made from the same by the same version."""
+    if own_policy(run.scenario.policy.order):  # whose code may have changed
+        return None
+    stored = lake.load_summary(run.scenario.name, run.replication)
+    if stored is None:
+        return None
+    row, manifest = stored
+    told = {key: manifest.pop(key, None) for key in ("engine", "warnings", "figures")}
+    if manifest != {**made, "pipesim": __version__} or run.engine not in (None, told["engine"]) or told["figures"] is None:
+        return None
+    return RunResult(RunSummary.revive(row, told["figures"]), tuple(told["warnings"]), kept=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from pipesim.errors import EmptyTraceError
 from pipesim.lake import Lake, content_hash
@@ -14,30 +16,52 @@ from pipesim.verbs import load_model
 from pipesim.workload import SynthesisConfig, WorkloadModel, synthesize
 from pipesim.workload.retraining import draw_retraining
 
+#: What a replication is made from: of its `workload`, `history` and `lifecycle`, the source and what was asked of it.
+Made = Mapping[str, Mapping[str, Any]]
 
-def workload(lake: Lake, scenario: Scenario, replication: int) -> tuple[Trace, dict[str, object]]:
-    """Return the trace that a replication submits, and what it was made from.
 
-    A synthetic workload of the same seed and replication is the same trace in every scenario, so that scenarios are
-    compared under common random numbers. Replication 0 draws with the seed itself, as `pipesim synthesize` does.
+def made_from(lake: Lake, scenario: Scenario, replication: int) -> dict[str, dict[str, Any]]:
+    """Return what decides on a replication beside the scenario: what its workload, its estimates and its models come from.
 
     Raises:
         EmptyTraceError: If a replay finds nothing observed.
-        RequestError: If a synthetic workload finds no model.
+        RequestError: If a synthetic workload, or a lifecycle, finds no model.
     """
     wanted = scenario.workload
+    found: dict[str, dict[str, Any]] = {}
     if wanted.kind == "replay":
-        trace = lake.load_observed()
-        if trace.task_runs.is_empty():
+        if not lake.count_observed("task_runs"):
             raise EmptyTraceError(
                 "there is nothing to replay",
                 where="workload",
                 remedy="ingest a log with `pipesim ingest` first",
             )
-        return trace, {"kind": "replay", "ingests": ingests(lake)}
-    name = _current(lake)
-    config = SynthesisConfig(days=wanted.days, scale=wanted.scale, seed=_seed(scenario, replication))
-    return _synthetic(lake.root, name, config), {"kind": "synthetic", "model": name, **config.model_dump(mode="json")}
+        found["workload"] = {"kind": "replay", "ingests": _ingests(lake)}
+    else:
+        config = _synthesis(scenario, replication)
+        found["workload"] = {"kind": "synthetic", "model": _current(lake), **config.model_dump(mode="json")}
+    if _needs_history(scenario):
+        found["history"] = {"ingests": _ingests(lake)}
+    if scenario.lifecycle is not None:
+        found["lifecycle"] = {"model": _current(lake), "seed": _seed(scenario, replication)}
+    return found
+
+
+def workload(lake: Lake, scenario: Scenario, replication: int, made: Made) -> Trace:
+    """Return the trace that a replication submits, given what `made_from` says.
+
+    A synthetic workload of the same seed and replication is the same trace in every scenario, so that scenarios are
+    compared under common random numbers. Replication 0 draws with the seed itself, as `pipesim synthesize` does.
+    """
+    if scenario.workload.kind == "replay":
+        return lake.load_observed()
+    return _synthetic(lake.root, made["workload"]["model"], _synthesis(scenario, replication))
+
+
+def _synthesis(scenario: Scenario, replication: int) -> SynthesisConfig:
+    wanted = scenario.workload
+    assert wanted.kind == "synthetic"
+    return SynthesisConfig(days=wanted.days, scale=wanted.scale, seed=_seed(scenario, replication))
 
 
 def _seed(scenario: Scenario, replication: int) -> int:
@@ -45,16 +69,11 @@ def _seed(scenario: Scenario, replication: int) -> int:
     return root if replication == 0 else int(stream(root, "replication", replication).integers(2**62))
 
 
-def model_source(lake: Lake, scenario: Scenario, replication: int) -> tuple[ModelSource, dict[str, object]] | None:
-    """Return what the workload model knows of models, and what that was made from, if the scenario has a lifecycle.
-
-    Raises:
-        RequestError: If there is no workload model.
-    """
+def model_source(lake: Lake, scenario: Scenario, made: Made) -> ModelSource | None:
+    """Return what the workload model knows of models, if the scenario has a lifecycle, given what `made_from` says."""
     if scenario.lifecycle is None:
         return None
-    name, seed = _current(lake), _seed(scenario, replication)
-    return _source(lake.root, name, seed), {"model": name, "seed": seed}
+    return _source(lake.root, made["lifecycle"]["model"], made["lifecycle"]["seed"])
 
 
 # A model never changes under its name, nor what is drawn from it with a seed. The last of each is kept, as the next scenario
@@ -88,10 +107,13 @@ def _current(lake: Lake) -> str:
 
 def history_of(lake: Lake, scenario: Scenario) -> Trace | None:
     """Return what was observed, if a synthetic workload is estimated from it; a replay is estimated from itself."""
-    wanted = scenario.policy.estimates.kind == "history" and scenario.workload.kind == "synthetic"
-    return lake.load_observed() if wanted else None
+    return lake.load_observed() if _needs_history(scenario) else None
 
 
-def ingests(lake: Lake) -> str:
+def _needs_history(scenario: Scenario) -> bool:
+    return scenario.policy.estimates.kind == "history" and scenario.workload.kind == "synthetic"
+
+
+def _ingests(lake: Lake) -> str:
     """Identify what has been ingested."""
     return content_hash(*(path.stem for path in lake.ingest_manifests()))

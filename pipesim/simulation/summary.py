@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -113,6 +114,18 @@ class RunSummary:
         if row["bills"] is not None:
             row["bills"] = [{"pool": pool, **parts} for pool, parts in row["bills"].items()]
         return pl.DataFrame([row], schema={name: _TYPES.get(name, pl.Float64()) for name in row})
+
+    @classmethod
+    def revive(cls, row: Mapping[str, Any], asked: Sequence[str]) -> RunSummary:
+        """Make it again from a row of storage and the names of the figures that the scenario asks for; times are 0."""
+        values: dict[str, Any] = {field.name: row[field.name] for field in fields(cls) if field.name in row}
+        for name in (*_BY_POOL, "bills"):
+            if values[name] is not None:
+                pools = [dict(entry) for entry in values[name]]
+                values[name] = {entry.pop("pool"): Bill(**entry) if name == "bills" else entry[name] for entry in pools}
+        models = {name: row[name] for name in _OF_MODELS}
+        values["lifecycle"] = None if models["models"] is None else LifecycleFigures(**models)
+        return cls(**values, engine_seconds=0.0, seconds=0.0, asked=tuple(asked))
 
 
 _ASKED = (

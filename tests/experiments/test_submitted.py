@@ -66,13 +66,17 @@ def test_scenarios_of_one_seed_share_what_is_drawn_and_no_others(fitted: Lake, m
 
 def test_a_new_model_is_drawn_from_at_once(fitted: Lake) -> None:
     scenario = scenario_of("a", 3)
-    before, told = submitted.workload(fitted, scenario, 0)
+    told = submitted.made_from(fitted, scenario, 0)
+    before = submitted.workload(fitted, scenario, 0, told)
     other = fit_workload(fitted, FitConfig(arrivals="hour-of-week", marks="independent"))
-    after, told_after = submitted.workload(fitted, scenario, 0)
-    assert told["model"] != told_after["model"] == other.model
+    told_after = submitted.made_from(fitted, scenario, 0)
+    after = submitted.workload(fitted, scenario, 0, told_after)
+    assert told["workload"]["model"] != told_after["workload"]["model"] == other.model
+    again = submitted.workload(fitted, scenario, 0, told)
+    assert again.pipeline_runs.equals(before.pipeline_runs), "what is said to come from a model does"
     assert not before.pipeline_runs["submitted_at"].equals(after.pipeline_runs["submitted_at"])
 
 
 def test_without_a_model_there_is_nothing_to_draw_from(lake: Lake) -> None:
     with pytest.raises(RequestError, match="no workload model yet"):
-        submitted.workload(lake, scenario_of("a", 3), 0)
+        submitted.made_from(lake, scenario_of("a", 3), 0)
