@@ -5,21 +5,19 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pipesim import __version__
+from pipesim import cli_experiments as experiments
 from pipesim import cli_logs as logs
-from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, answer, config, say
-from pipesim.errors import PipesimError, RequestError
+from pipesim.cli_options import HOME, Debug, Home, Json, answer, config, say
+from pipesim.errors import PipesimError
 from pipesim.lake import Lake
-from pipesim.printing import comparison_table, quality_table, runs_table
+from pipesim.printing import quality_table
 from pipesim.progress import bar, working
 from pipesim.words import count
-
-if TYPE_CHECKING:
-    from pipesim.simulation import RunSummary, Scenario
 
 app = typer.Typer(
     name="pipesim",
@@ -129,44 +127,8 @@ def quality(
     answer(found.as_dict(), as_json, quality_table(found))
 
 
-@app.command()
-def simulate(
-    scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files.")],
-    engine: Engine = None,
-    replications: Replications = None,
-    workers: Workers = None,
-    home: Home = HOME,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Simulate what-if scenarios on the observed or a synthetic workload."""
-    runs = [summary.as_dict() for summary in _simulate(Lake(home), scenarios, engine, replications, workers)]
-    answer({"runs": runs}, as_json, runs_table(runs))
-
-
-@app.command()
-def compare(
-    scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO.yaml...", help="Two scenario files or more.")],
-    baseline: Annotated[
-        str | None, typer.Option("--baseline", metavar="NAME", help="What the others are compared with; by default the first.")
-    ] = None,
-    engine: Engine = None,
-    replications: Replications = None,
-    workers: Workers = None,
-    home: Home = HOME,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Simulate scenarios and compare them, replication by replication; strategies of retraining also by what they cost."""
-    from pipesim.experiments.comparison import check_names, unlike
-    from pipesim.experiments.comparison import compare as compare_summaries
-
-    loaded = _load_all(scenarios)
-    check_names([scenario.name for scenario in loaded], baseline)
-    if keys := unlike(loaded):
-        say(f"warning: the scenarios differ in {', '.join(keys)}, so what they are compared in may come from that")
-    compared = compare_summaries(_simulate(Lake(home), scenarios, engine, replications, workers), baseline)
-    answer(compared.as_dict(), as_json, comparison_table(compared))
+app.command()(experiments.simulate)
+app.command()(experiments.compare)
 
 
 @app.command()
@@ -280,50 +242,3 @@ def main() -> None:
 def _fail(message: str, code: int) -> None:
     print(f"error: {message}", file=sys.stderr)
     sys.exit(code)
-
-
-def _simulate(
-    lake: Lake, files: list[Path], engine: str | None, replications: int | None, workers: int | None
-) -> list[RunSummary]:
-    """Simulate scenario files, store what comes out, publish it, and tell each warning once."""
-    from pipesim.catalog import publish
-    from pipesim.experiments.replications import RunResult, run_scenarios
-
-    scenarios, warned = _load_all(files), set[str]()
-
-    def tell(result: RunResult) -> None:
-        for warning in (f"{result.summary.scenario}: {text}" for text in result.warnings):
-            if warning not in warned:
-                warned.add(warning)
-                say(f"warning: {warning}")
-
-    with bar("simulating") as progress:
-        try:
-            results = run_scenarios(
-                lake,
-                scenarios,
-                engine=engine,
-                replications=replications,
-                workers=workers,
-                on_done=tell,
-                say=say,
-                tell=progress,
-            )
-        finally:
-            publish(lake)  # what was simulated before a scenario was refused is there to be queried
-    return [result.summary for result in results]
-
-
-def _load_all(paths: list[Path]) -> list[Scenario]:
-    """Load every scenario file before the first is run, so that all mistakes show at once."""
-    from pipesim.simulation import load_scenario
-
-    loaded, problems = [], []
-    for path in paths:
-        try:
-            loaded.append(load_scenario(path))
-        except PipesimError as error:
-            problems.append(str(error))
-    if problems:
-        raise RequestError("\n".join(problems))
-    return loaded

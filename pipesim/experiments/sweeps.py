@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,14 @@ class Sweep:
         if wrong:
             raise ConfigError(self.source, _told(wrong, self.size))
         return found
+
+    def first(self) -> Variant:
+        """Return the first scenario.
+
+        Raises:
+            ConfigError: For all mistakes in it.
+        """
+        return replace(self, axes=tuple(replace(axis, values=axis.values[:1]) for axis in self.axes)).variants()[0]
 
     def _groups(self) -> list[list[Axis]]:
         """Return the keys that go side by side, each group in its place."""

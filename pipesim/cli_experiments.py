@@ -1,0 +1,188 @@
+"""The commands that simulate: scenarios and sweeps of them, and what they have in common."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, answer, say
+from pipesim.errors import PipesimError, RequestError
+from pipesim.lake import Lake
+from pipesim.printing import comparison_table, runs_table
+from pipesim.progress import bar
+from pipesim.words import count, lasting
+
+if TYPE_CHECKING:
+    from pipesim.experiments.replications import RunResult
+    from pipesim.experiments.sweeps import Sweep
+    from pipesim.simulation import RunSummary, Scenario
+
+Scenarios = Annotated[list[Path], typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files; one may be a sweep.")]
+Again = Annotated[bool, typer.Option("--again", help="Simulate also what a sweep has simulated already.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Simulate however long it takes.")]
+
+#: More runs than this are simulated only by those who have been told how long it takes.
+_MANY_RUNS = 10_000
+#: How many different warnings are told.
+_WARNINGS = 10
+
+
+def simulate(
+    scenarios: Scenarios,
+    engine: Engine = None,
+    replications: Replications = None,
+    workers: Workers = None,
+    again: Again = False,
+    yes: Yes = False,
+    home: Home = HOME,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Simulate what-if scenarios, or sweeps over them, on the observed or a synthetic workload."""
+    lake, sweeps = Lake(home), _load_all(scenarios)
+    if not yes:
+        _ask_if_long(lake, sweeps, engine, replications, workers)
+    runs = [summary.as_dict() for summary in _simulate(lake, sweeps, engine, replications, workers, again)]
+    answer({"runs": runs}, as_json, runs_table(runs))
+
+
+def compare(
+    scenarios: Scenarios,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", metavar="NAME", help="What the others are compared with; by default the first.")
+    ] = None,
+    engine: Engine = None,
+    replications: Replications = None,
+    workers: Workers = None,
+    again: Again = False,
+    yes: Yes = False,
+    home: Home = HOME,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Simulate scenarios and compare them, replication by replication; strategies of retraining also by what they cost."""
+    from pipesim.experiments.comparison import check_names, unlike
+    from pipesim.experiments.comparison import compare as compare_summaries
+
+    lake, sweeps = Lake(home), _load_all(scenarios)
+    if not yes:
+        _ask_if_long(lake, sweeps, engine, replications, workers)
+    loaded = _scenarios(sweeps)
+    check_names([scenario.name for scenario in loaded], baseline)
+    if keys := unlike(loaded):
+        say(f"warning: the scenarios differ in {', '.join(keys)}, so what they are compared in may come from that")
+    compared = compare_summaries(_simulate(lake, sweeps, engine, replications, workers, again), baseline)
+    answer(compared.as_dict(), as_json, comparison_table(compared))
+
+
+def _load_all(paths: list[Path]) -> list[Sweep]:
+    """Load every scenario file before the first is run, so that all mistakes show at once."""
+    from pipesim.experiments.sweeps import load_sweep
+
+    loaded, problems = [], []
+    for path in paths:
+        try:
+            loaded.append(load_sweep(path))
+        except PipesimError as error:
+            problems.append(str(error))
+    if problems:
+        raise RequestError("\n".join(problems))
+    return loaded
+
+
+def _scenarios(sweeps: list[Sweep]) -> list[Scenario]:
+    """Return all scenarios, or tell all mistakes in any of them."""
+    found, problems = [], []
+    for sweep in sweeps:
+        try:
+            found += [variant.scenario for variant in sweep.variants()]
+        except PipesimError as error:
+            problems.append(str(error))
+    if problems:
+        raise RequestError("\n".join(problems))
+    return found
+
+
+def _ask_if_long(lake: Lake, sweeps: list[Sweep], engine: str | None, replications: int | None, workers: int | None) -> None:
+    """Refuse very many runs with how long they would take, as the first one shows.
+
+    Raises:
+        RequestError: If there are so many.
+    """
+    from pipesim.experiments.backends import default_workers
+    from pipesim.experiments.replications import Run, run_replication
+
+    first = [sweep.first().scenario for sweep in sweeps]
+    runs = sum(sweep.size * (replications or scenario.replications) for sweep, scenario in zip(sweeps, first, strict=True))
+    if runs <= _MANY_RUNS:
+        return
+    workers = workers or default_workers(runs)
+    for _ in range(2):  # the first time, code is loaded
+        begun = time.perf_counter()
+        run_replication(Run(lake.root, first[0], 0, engine))
+        seconds = time.perf_counter() - begun
+    raise RequestError(
+        f"{count(sum(sweep.size for sweep in sweeps), 'scenario')}, {count(runs, 'run')} in all: about "
+        f"{lasting(seconds * runs / workers)} on {count(workers, 'worker')}, as the first one took {seconds:.2g} s",
+        where=", ".join(sweep.source for sweep in sweeps),
+        remedy="say --yes to simulate them all, or sweep fewer values",
+    )
+
+
+def _simulate(
+    lake: Lake,
+    sweeps: list[Sweep],
+    engine: str | None,
+    replications: int | None,
+    workers: int | None,
+    again: bool,
+) -> list[RunSummary]:
+    """Simulate, store what comes out, publish it, and tell each warning once, with how many scenarios it concerns."""
+    from pipesim.catalog import publish
+    from pipesim.experiments.replications import run_scenarios
+
+    scenarios = _scenarios(sweeps)
+    left = Counter({scenario.name: replications or scenario.replications for scenario in scenarios})
+    waits: dict[str, list[float]] = {}
+    warned: dict[str, set[str]] = {}
+    with bar("simulating") as progress:
+
+        def tell(result: RunResult) -> None:
+            name, wait = result.summary.scenario, result.summary.mean_wait_s
+            for warning in result.warnings:
+                warned.setdefault(warning, set()).add(name)
+            left[name] -= 1
+            waits.setdefault(name, []).extend([] if wait is None else [wait])
+            if progress and not left[name]:
+                mean = f", mean wait {sum(waits[name]) / len(waits[name]):,.0f} s" if waits[name] else ""
+                progress.line(f"{name}: {'there already' if result.kept else 'simulated'}{mean}")
+
+        try:
+            results = run_scenarios(
+                lake,
+                scenarios,
+                engine=engine,
+                replications=replications,
+                workers=workers,
+                reuse=not again and any(sweep.axes for sweep in sweeps),
+                on_done=tell,
+                say=say,
+                tell=progress,
+            )
+        finally:
+            publish(lake)  # what was simulated before a scenario was refused is there to be queried
+            _warn(warned, [scenario.name for scenario in scenarios])
+    return [result.summary for result in results]
+
+
+def _warn(warned: dict[str, set[str]], names: list[str]) -> None:
+    """Tell the warnings, those of the most scenarios first, each with the first scenario that it concerns."""
+    for warning, concerned in sorted(warned.items(), key=lambda item: -len(item[1]))[:_WARNINGS]:
+        others = f" (and {count(len(concerned) - 1, 'other scenario')})" if len(concerned) > 1 else ""
+        say(f"warning: {next(name for name in names if name in concerned)}{others}: {warning}")
+    if len(warned) > _WARNINGS:
+        say(f"warning: {count(len(warned) - _WARNINGS, 'further warning')} in the manifests of the runs")
