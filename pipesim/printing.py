@@ -106,13 +106,20 @@ def quality_table(found: Quality) -> str:
 
 
 def _difference(found: Difference, name: str) -> str:
+    """Say how a figure differs, as `mean wait: 31 % lower (95 % interval 28 to 34 %), 12.1 against 17.5 seconds`."""
     unit = "" if found.unit in ("count", "0..1") else f" {found.unit}"
     values = f"{_amount(found.mean)} against {_amount(found.baseline_mean)}{unit}"
-    interval = "" if found.low is None or found.high is None else f" (difference {_amount(found.low)} to {_amount(found.high)})"
-    if not found.baseline_mean:
-        return f"{name}: {values}{interval}"
-    part = found.difference / abs(found.baseline_mean)
-    return f"{name}: {abs(part):.1%} {'higher' if part >= 0 else 'lower'}, {values}{interval}"
+    if found.relative is None:
+        ends = _ends(found.low, found.high, _amount)
+        return f"{name}: {values}{'' if ends == '-' else f' (95 % interval of the difference {ends})'}"
+    sign = 1 if found.relative >= 0 else -1
+    low, high = sorted(100 * sign * (end or 0.0) for end in (found.relative_low, found.relative_high))
+    interval = "" if found.relative_low is None else f" (95 % interval {_share(low)} to {_share(high)} %)"
+    return f"{name}: {_share(100 * abs(found.relative))} % {'higher' if sign > 0 else 'lower'}{interval}, {values}"
+
+
+def _share(percent: float) -> str:
+    return f"{percent:.0f}" if abs(percent) >= 10 else f"{percent:.1f}"
 
 
 def _frontier(strategies: Sequence[Strategy]) -> list[str]:

@@ -6,14 +6,15 @@ taken within them: what chance does to all scenarios alike cancels out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipesim.errors import RequestError
+from pipesim.experiments.intervals import CONFIDENCE, Interval, Paired, holm
 from pipesim.simulation import RunSummary, Scenario
 
 #: What is compared, where all scenarios have it: the figure, its unit, and what is told of it.
@@ -34,35 +35,8 @@ METRICS = {
 }
 #: What strategies spend: the first of these that all of them tell.
 _SPENT = ("retraining_cost", "retraining_gpu_hours", "retrainings")
-_CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean and its 95 % confidence interval by Student's t; None where there is one value only, or none.
-
-    Args:
-        mean: The mean.
-        low: The lower end.
-        high: The upper end.
-    """
-
-    mean: float | None
-    low: float | None
-    high: float | None
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> Interval:
-        """Return that of independent values."""
-        if not values:
-            return cls(None, None, None)
-        mean = float(np.mean(values))
-        if len(values) < 2:
-            return cls(mean, None, None)
-        from scipy.special import stdtrit
-
-        half = float(stdtrit(len(values) - 1, (1 + _CONFIDENCE) / 2) * np.std(values, ddof=1) / np.sqrt(len(values)))
-        return cls(mean, mean - half, mean + half)
+#: How likely one false alarm or more is, among all that is found in a comparison.
+_LEVEL = 1 - CONFIDENCE
 
 
 @dataclass(frozen=True)
@@ -79,7 +53,11 @@ class Difference:
         difference: The mean difference,
         low: and the ends of its 95 % confidence interval; None with one pair only.
         high: Likewise.
-        finding: higher, lower, or no difference found; None without an interval.
+        relative: The mean difference as a part of the baseline's mean; None where that is not positive.
+        relative_low: The ends of its 95 % confidence interval.
+        relative_high: Likewise.
+        p_value: Of the paired t-test, adjusted by Holm for all differences of the comparison; None with one pair only.
+        finding: higher, lower, or no difference found, at 5 % by the p-value; None without one.
     """
 
     scenario: str
@@ -91,6 +69,10 @@ class Difference:
     difference: float
     low: float | None
     high: float | None
+    relative: float | None
+    relative_low: float | None
+    relative_high: float | None
+    p_value: float | None
     finding: str | None
 
 
@@ -173,7 +155,7 @@ def compare(summaries: Iterable[RunSummary], baseline: str | None = None) -> Com
         for metric in METRICS
         if (found := _difference(name, metric, figures[base], figures[name])) is not None
     ]
-    return Comparison(base, tuple(differences), _frontier(figures, base))
+    return Comparison(base, tuple(_judged(differences)), _frontier(figures, base))
 
 
 def check_names(names: Sequence[str], baseline: str | None) -> None:
@@ -208,10 +190,7 @@ def _difference(name: str, metric: str, base: dict[int, dict[str, Any]], runs: d
     both = sorted(ours.keys() & theirs.keys())
     if not both:
         return None
-    found = Interval.of([ours[number] - theirs[number] for number in both])
-    finding = None
-    if found.low is not None and found.high is not None:
-        finding = "higher" if found.low > 0 else "lower" if found.high < 0 else "no difference found"
+    found = Paired.of([ours[number] for number in both], [theirs[number] for number in both])
     return Difference(
         scenario=name,
         metric=metric,
@@ -219,11 +198,28 @@ def _difference(name: str, metric: str, base: dict[int, dict[str, Any]], runs: d
         pairs=len(both),
         baseline_mean=float(np.mean([theirs[number] for number in both])),
         mean=float(np.mean([ours[number] for number in both])),
-        difference=found.mean or 0.0,
-        low=found.low,
-        high=found.high,
-        finding=finding,
+        difference=found.difference.mean or 0.0,
+        low=found.difference.low,
+        high=found.difference.high,
+        relative=found.relative.mean,
+        relative_low=found.relative.low,
+        relative_high=found.relative.high,
+        p_value=found.p_value,
+        finding=None,
     )
+
+
+def _judged(differences: Sequence[Difference]) -> Iterator[Difference]:
+    """Yield the differences with what is found, at a level that holds for all of them together."""
+    tested = [found for found in differences if found.p_value is not None]
+    adjusted = dict(zip(map(id, tested), holm([found.p_value or 0.0 for found in tested]), strict=True))
+    for found in differences:
+        p_value = adjusted.get(id(found))
+        if p_value is None:
+            yield found
+            continue
+        finding = "no difference found" if p_value > _LEVEL else "higher" if found.difference > 0 else "lower"
+        yield replace(found, p_value=p_value, finding=finding)
 
 
 def _frontier(figures: dict[str, dict[int, dict[str, Any]]], base: str) -> tuple[Strategy, ...]:
