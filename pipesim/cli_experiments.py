@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, answer, say
 from pipesim.errors import PipesimError, RequestError
 from pipesim.lake import Lake
-from pipesim.printing import comparison_table, runs_table
+from pipesim.printing import comparison_table, interval_table, runs_table
 from pipesim.progress import bar
 from pipesim.words import count, lasting
 
 if TYPE_CHECKING:
+    from pipesim.experiments.intervals import Interval
+    from pipesim.experiments.precision import Precision
     from pipesim.experiments.replications import RunResult
     from pipesim.experiments.sweeps import Sweep
     from pipesim.simulation import RunSummary, Scenario
 
 Scenarios = Annotated[list[Path], typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files; one may be a sweep.")]
 Again = Annotated[bool, typer.Option("--again", help="Simulate also what a sweep has simulated already.")]
+Exactly = Annotated[
+    str | None,
+    typer.Option("--precision", metavar="5%", help="Add replications until the 95 % interval of --metric is that narrow."),
+]
+Metric = Annotated[str, typer.Option("--metric", help="The figure that --precision is about.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Simulate however long it takes.")]
 
 #: More runs than this are simulated only by those who have been told how long it takes.
@@ -36,6 +44,8 @@ def simulate(
     engine: Engine = None,
     replications: Replications = None,
     workers: Workers = None,
+    precision: Exactly = None,
+    metric: Metric = "mean_wait_s",
     again: Again = False,
     yes: Yes = False,
     home: Home = HOME,
@@ -46,8 +56,12 @@ def simulate(
     lake, sweeps = Lake(home), _load_all(scenarios)
     if not yes:
         _ask_if_long(lake, sweeps, engine, replications, workers)
-    runs = [summary.as_dict() for summary in _simulate(lake, sweeps, engine, replications, workers, again)]
-    answer({"runs": runs}, as_json, runs_table(runs))
+    wanted = _wanted(precision, metric)
+    summaries, intervals = _simulate(lake, sweeps, engine, replications, workers, again, wanted)
+    runs = [summary.as_dict() for summary in summaries]
+    told = {"intervals": {name: asdict(found) for name, found in intervals.items()}} if wanted else {}
+    text = interval_table(metric, intervals, Counter(run["scenario"] for run in runs)) if wanted else runs_table(runs)
+    answer({"runs": runs, **told}, as_json, text)
 
 
 def compare(
@@ -58,6 +72,8 @@ def compare(
     engine: Engine = None,
     replications: Replications = None,
     workers: Workers = None,
+    precision: Exactly = None,
+    metric: Metric = "mean_wait_s",
     again: Again = False,
     yes: Yes = False,
     home: Home = HOME,
@@ -75,7 +91,8 @@ def compare(
     check_names([scenario.name for scenario in loaded], baseline)
     if keys := unlike(loaded):
         say(f"warning: the scenarios differ in {', '.join(keys)}, so what they are compared in may come from that")
-    compared = compare_summaries(_simulate(lake, sweeps, engine, replications, workers, again), baseline)
+    summaries, _ = _simulate(lake, sweeps, engine, replications, workers, again, _wanted(precision, metric))
+    compared = compare_summaries(summaries, baseline)
     answer(compared.as_dict(), as_json, comparison_table(compared))
 
 
@@ -140,9 +157,11 @@ def _simulate(
     replications: int | None,
     workers: int | None,
     again: bool,
-) -> list[RunSummary]:
+    wanted: Precision | None,
+) -> tuple[list[RunSummary], dict[str, Interval]]:
     """Simulate, store what comes out, publish it, and tell each warning once, with how many scenarios it concerns."""
     from pipesim.catalog import publish
+    from pipesim.experiments.precision import run_to_precision
     from pipesim.experiments.replications import run_scenarios
 
     scenarios = _scenarios(sweeps)
@@ -162,21 +181,28 @@ def _simulate(
                 progress.line(f"{name}: {'there already' if result.kept else 'simulated'}{mean}")
 
         try:
-            results = run_scenarios(
-                lake,
-                scenarios,
-                engine=engine,
-                replications=replications,
-                workers=workers,
-                reuse=not again and any(sweep.axes for sweep in sweeps),
-                on_done=tell,
-                say=say,
-                tell=progress,
-            )
+            options: dict[str, Any] = {
+                "engine": engine,
+                "workers": workers,
+                "reuse": not again and any(sweep.axes for sweep in sweeps),
+                "on_done": tell,
+                "say": say,
+                "tell": progress,
+            }
+            if wanted:
+                results, found = run_to_precision(lake, scenarios, wanted, fewest=replications, **options)
+            else:
+                results, found = run_scenarios(lake, scenarios, replications=replications, **options), {}
         finally:
             publish(lake)  # what was simulated before a scenario was refused is there to be queried
             _warn(warned, [scenario.name for scenario in scenarios])
-    return [result.summary for result in results]
+    return [result.summary for result in results], found
+
+
+def _wanted(precision: str | None, metric: str) -> Precision | None:
+    from pipesim.experiments.precision import Precision
+
+    return None if precision is None else Precision.parse(precision, metric)
 
 
 def _warn(warned: dict[str, set[str]], names: list[str]) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipesim.words import count
 
 if TYPE_CHECKING:
     from pipesim.experiments.comparison import Comparison, Difference, Strategy
+    from pipesim.experiments.intervals import Interval
     from pipesim.ingest import Preview
     from pipesim.ingest.datasets import Dataset
     from pipesim.quality import Quality
@@ -62,6 +63,15 @@ def runs_table(runs: list[dict[str, Any]]) -> str:
         for run in runs
     ]
     return "\n".join([header, *lines])
+
+
+def interval_table(metric: str, intervals: Mapping[str, Interval], replications: Mapping[str, int]) -> str:
+    """Return one line a scenario: a figure with its interval, and of how many replications."""
+    lines = [f"{'scenario':<40}{'repl.':>6}{metric:>18}{'95 % interval':>28}"]
+    for name, found in intervals.items():
+        mean = "-" if found.mean is None else _amount(found.mean)
+        lines.append(f"{name:<40}{replications[name]:>6}{mean:>18}{_ends(found.low, found.high, _amount):>28}")
+    return "\n".join(lines)
 
 
 def comparison_table(compared: Comparison) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,7 +54,8 @@ def run_scenarios(
     scenarios: Sequence[Scenario],
     *,
     engine: str | None = None,
-    replications: int | None = None,
+    replications: int | Mapping[str, int] | None = None,
+    done: Sequence[RunResult] = (),
     workers: int | None = None,
     reuse: bool = False,
     on_done: Callable[[RunResult], None] | None = None,
@@ -67,7 +68,8 @@ def run_scenarios(
         lake: Where the workload comes from and the results go.
         scenarios: The what-ifs; their names must differ.
         engine: The engine of all runs; by default the fastest that can run each.
-        replications: How often each is run; by default as often as the scenario says.
+        replications: How often each is run, or each by its name; by default as often as the scenario says.
+        done: Results of these scenarios, stored by an earlier call, that are not made again.
         workers: How many processes; by default one for up to three runs, else one a core.
         reuse: Whether a result that is in the lake, made from the same by the same version, is not made again.
         on_done: Called with each result as it is stored.
@@ -88,13 +90,17 @@ def run_scenarios(
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise RequestError(f"two scenarios are called {', '.join(repeated)}", remedy="give each scenario file its own `name`")
-    counts = [replications or scenario.replications for scenario in scenarios]
+    if isinstance(replications, Mapping):
+        counts = [replications[name] for name in names]
+    else:
+        counts = [replications or scenario.replications for scenario in scenarios]
+    there = {(result.summary.scenario, result.summary.replication) for result in done}
     # By replication first, as the scenarios of one draw the same work, which is drawn once then.
     runs = [
         Run(lake.root, scenario, number, engine, reuse)
         for number in range(max(counts, default=0))
         for scenario, count in zip(scenarios, counts, strict=True)
-        if number < count
+        if number < count and (scenario.name, number) not in there
     ]
     results: list[RunResult] = []
 
@@ -112,7 +118,7 @@ def run_scenarios(
             on_done(result)
     for scenario, count in zip(scenarios, counts, strict=True):
         lake.drop_replications(scenario.name, keep=count)
-    return sorted(results, key=lambda result: (names.index(result.summary.scenario), result.summary.replication))
+    return sorted([*done, *results], key=lambda result: (names.index(result.summary.scenario), result.summary.replication))
 
 
 def try_replication(run: Run) -> RunResult | PipesimError:

@@ -1,0 +1,34 @@
+"""A lake with a small log and a model of it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from pipesim.lake import Lake
+from pipesim.trace import Trace
+from pipesim.verbs import fit_workload
+from pipesim.workload import FitConfig
+
+START = datetime(2026, 3, 2)
+
+
+@pytest.fixture
+def fitted(lake: Lake) -> Lake:
+    """A lake with a log of 500 jobs in a week, and a model of it."""
+    rng = np.random.default_rng(5)
+    at = sorted(START + timedelta(seconds=float(s)) for s in rng.random(500) * 7 * 86_400)
+    rows = pl.DataFrame(
+        {"run_id": [f"r{i:03d}" for i in range(500)], "task_id": "t", "attempt": 1, "pipeline_name": "p", "task_name": "t",
+         "task_type": "train", "status": "SUCCEEDED", "raw_status": "ok", "time_basis": "utc", "is_censored": False,
+         "duration_s": rng.lognormal(5, 1, 500), "submitted_at": at, "observed_until": START + timedelta(days=7)}
+    )  # fmt: skip
+    trace = Trace({"pipeline_runs": rows, "task_runs": rows})
+    with lake.transaction() as tx:
+        for table in ("pipeline_runs", "task_runs"):
+            tx.write_frame(trace[table], lake.observed_file(table, "i"))
+    fit_workload(lake, FitConfig(arrivals="poisson", marks="independent"))
+    return lake
