@@ -12,7 +12,7 @@ from dagster_project.resources import Home
 from dagster_project.scenarios import GROUP, SCENARIOS, scenarios, verdict
 from dagster_project.synthetic import synthetic_trace
 from pipesim.errors import PipesimError
-from pipesim.experiments.backends import default_workers, map_runs
+from pipesim.experiments.backends import backend, default_workers
 from pipesim.experiments.scenario_files import most_replications, read_scenario, read_scenarios
 from pipesim.lake import Lake
 from pipesim.simulation import DEFAULT, ENGINES, Scenario, make_ready
@@ -97,16 +97,17 @@ def _simulate(context: dg.AssetExecutionContext, lake: Lake, wanted: Wanted, eng
     runs.sort(key=lambda run: run.replication)  # scenarios draw the same work, which is drawn once for those that follow
     failures: dict[str, PipesimError] = {}
     make_ready(engine or DEFAULT, [run.scenario for run in runs], context.log.info)
-    for place, result in map_runs(try_replication, runs, default_workers(len(runs))):
-        run = runs[place]
-        if isinstance(result, PipesimError):
-            failures.setdefault(run.scenario.name, result)
-            continue
-        figures = {name: value for name, value in result.summary.as_dict().items() if value is not None}
-        metadata = {**figures, "warnings": list(result.warnings)}
-        if context.has_partition_key:
-            context.add_asset_metadata(metadata)
-        elif run.replication < REPLICATIONS:
-            key = partition_key(run.scenario.name, run.replication)
-            context.log_event(dg.AssetMaterialization("simulated_runs", partition=key, metadata=metadata))
+    with backend(default_workers(len(runs))) as on:
+        for place, result in on.map(try_replication, runs):
+            run = runs[place]
+            if isinstance(result, PipesimError):
+                failures.setdefault(run.scenario.name, result)
+                continue
+            figures = {name: value for name, value in result.summary.as_dict().items() if value is not None}
+            metadata = {**figures, "warnings": list(result.warnings)}
+            if context.has_partition_key:
+                context.add_asset_metadata(metadata)
+            elif run.replication < REPLICATIONS:
+                key = partition_key(run.scenario.name, run.replication)
+                context.log_event(dg.AssetMaterialization("simulated_runs", partition=key, metadata=metadata))
     return failures

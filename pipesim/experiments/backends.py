@@ -10,13 +10,15 @@ import os
 import signal
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from pathlib import Path
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
 from pipesim.errors import WorkError
 
@@ -61,62 +63,114 @@ def available_bytes() -> int:
     return max(0, min(limits))
 
 
-def map_runs(function: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[tuple[int, Result]]:
-    """Yield each item's place and result as it is done; an exception of an item is raised, and ends the rest.
+class Backend(ABC):
+    """Where runs are executed; it lasts, so that what it takes to begin is paid once."""
 
-    Args:
-        function: A picklable function of one picklable item. An item whose worker dies is given to another one.
-        items: What to run.
-        workers: How many processes; with one, everything runs in this process, in order.
+    #: How many runs are executed side by side.
+    workers: int
 
-    Raises:
-        WorkError: If an item's worker dies again and again, the last time while running nothing else.
-    """
-    if workers <= 1 or len(items) <= 1:
-        yield from ((place, function(item)) for place, item in enumerate(items))
-        return
-    todo, lost = deque(range(len(items))), Counter[int]()
-    while todo:
-        # One that was there whenever a worker died runs by itself, so that it is known who is to blame.
-        suspect = lost[todo[0]] >= _SUSPECT_AFTER
-        turn = deque([todo.popleft()]) if suspect else todo
-        under_way: list[int] = []
-        try:
-            yield from _in_processes(function, items, turn, under_way, 1 if suspect else min(workers, len(items)))
-        except BrokenProcessPool as error:
-            if suspect:
-                raise WorkError(
-                    f"a worker died {lost[under_way[0]] + 1} times while it ran {_named(items[under_way[0]])}",
-                    remedy="it may take more memory than there is: use fewer workers, or a smaller or shorter scenario",
-                ) from error
-            lost.update(under_way)
-            todo.extendleft(sorted(under_way, reverse=True))
+    @abstractmethod
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        """Yield each item's place and result as it is done; an exception of an item is raised, and ends the rest.
+
+        Args:
+            function: A picklable function of one picklable item. An item whose worker dies is given to another one.
+            items: What to run.
+
+        Raises:
+            WorkError: If an item's worker dies again and again, the last time while running nothing else.
+        """
+
+    @abstractmethod
+    def close(self, *, at_once: bool) -> None:
+        """Let go of what it holds; `at_once`, without waiting for runs under way."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        # An interrupt does not wait for runs under way; nothing of them is stored.
+        self.close(at_once=error is not None and not isinstance(error, Exception))
 
 
-def _in_processes(
-    function: Callable[[Item], Result], items: Sequence[Item], todo: deque[int], under_way: list[int], workers: int
-) -> Iterator[tuple[int, Result]]:
-    """Run items until none is left to do; `under_way` always says which ones have been begun and not ended."""
-    running: dict[Future[Result], int] = {}
-    # Forking a process that has threads (Polars, DuckDB) can deadlock; a fresh interpreter cannot.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),)) as pool:
+class InThisProcess(Backend):
+    """Everything runs in this process, in order."""
+
+    workers = 1
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        """Yield each item's place and result; see `Backend.map`."""
+        return ((place, function(item)) for place, item in enumerate(items))
+
+    def close(self, *, at_once: bool) -> None:
+        """There is nothing to let go of."""
+
+
+class Processes(Backend):
+    """Processes of this machine, begun when they are needed first."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[tuple[int, Result]]:
+        """Yield each item's place and result as it is done; see `Backend.map`."""
+        todo, lost = deque(range(len(items))), Counter[int]()
+        while todo:
+            # One that was there whenever a worker died runs by itself, so that it is known who is to blame.
+            suspect = lost[todo[0]] >= _SUSPECT_AFTER
+            turn = deque([todo.popleft()]) if suspect else todo
+            under_way: list[int] = []
+            try:
+                yield from self._run(function, items, turn, under_way)
+            except BrokenProcessPool as error:
+                self.close(at_once=True)
+                if suspect:
+                    raise WorkError(
+                        f"a worker died {lost[under_way[0]] + 1} times while it ran {str(items[under_way[0]])[:200]}",
+                        remedy="it may take more memory than there is: use fewer workers, or a smaller or shorter scenario",
+                    ) from error
+                lost.update(under_way)
+                todo.extendleft(sorted(under_way, reverse=True))
+
+    def _run(
+        self, function: Callable[[Item], Result], items: Sequence[Item], todo: deque[int], under_way: list[int]
+    ) -> Iterator[tuple[int, Result]]:
+        """Run items until none is left to do; `under_way` always says which ones have been begun and not ended."""
+        if self._pool is None:
+            # Forking a process that has threads (Polars, DuckDB) can deadlock; a fresh interpreter cannot.
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.workers, mp_context=context, initializer=_end_with, initargs=(os.getpid(),))
+        running: dict[Future[Result], int] = {}
         try:
             while todo or running:
-                while todo and len(running) <= workers:  # one more than can run, so that no worker has to wait
+                while todo and len(running) <= self.workers:  # one more than can run, so that no worker has to wait
                     under_way.append(todo.popleft())
-                    running[pool.submit(function, items[under_way[-1]])] = under_way[-1]
+                    running[self._pool.submit(function, items[under_way[-1]])] = under_way[-1]
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     result = future.result()
                     place = running.pop(future)
                     under_way.remove(place)
                     yield place, result
-        except BaseException as error:
-            pool.shutdown(wait=False, cancel_futures=True)
-            if not isinstance(error, Exception):  # an interrupt does not wait for runs under way; nothing of them is stored
-                for worker in multiprocessing.active_children():
-                    worker.terminate()
-            raise
+        finally:
+            for future in running:
+                future.cancel()
+
+    def close(self, *, at_once: bool) -> None:
+        """End the processes."""
+        if self._pool is None:
+            return
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if at_once:
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+        self._pool.shutdown(wait=True)
+        self._pool = None
+
+
+def backend(workers: int) -> Backend:
+    """Return where so many runs are executed side by side."""
+    return Processes(workers) if workers > 1 else InThisProcess()
 
 
 def _end_with(parent: int) -> None:
@@ -129,7 +183,3 @@ def _end_with(parent: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _named(item: object) -> str:
-    return str(item)[:200]

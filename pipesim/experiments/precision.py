@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipesim.errors import RequestError
+from pipesim.experiments.backends import backend, default_workers
 from pipesim.experiments.comparison import METRICS
 from pipesim.experiments.intervals import Interval
 from pipesim.experiments.replications import RunResult, run_scenarios
@@ -62,6 +63,7 @@ def run_to_precision(
     wanted: Precision,
     *,
     fewest: int | None = None,
+    workers: int | None = None,
     say: Callable[[str], None] | None = None,
     **options: Any,
 ) -> tuple[list[RunResult], dict[str, Interval]]:
@@ -72,6 +74,7 @@ def run_to_precision(
         scenarios: The what-ifs.
         wanted: What is to be known how exactly.
         fewest: How many replications each has at least.
+        workers: How many processes; by default as `run_scenarios` would have for the fewest.
         say: Called with a sentence where the figure is not that exact after `MOST` replications.
         options: What `run_scenarios` takes besides.
 
@@ -83,13 +86,14 @@ def run_to_precision(
     """
     counts = {scenario.name: max(FEWEST, fewest or 1) for scenario in scenarios}
     results: list[RunResult] = []
-    while True:
-        results = run_scenarios(lake, scenarios, replications=counts, done=results, say=say, **options)
-        found = {scenario.name: _interval(results, scenario.name, wanted.metric) for scenario in scenarios}
-        grown = {name: _needed(counts[name], interval, wanted.share) for name, interval in found.items()}
-        if grown == counts:
-            break
-        counts = grown
+    with backend(workers or default_workers(sum(counts.values()))) as on:
+        while True:
+            results = run_scenarios(lake, scenarios, replications=counts, done=results, on=on, say=say, **options)
+            found = {scenario.name: _interval(results, scenario.name, wanted.metric) for scenario in scenarios}
+            grown = {name: _needed(counts[name], interval, wanted.share) for name, interval in found.items()}
+            if grown == counts:
+                break
+            counts = grown
     for name, interval in found.items():
         reached = interval.relative_half_width
         if say and reached is not None and reached > wanted.share:

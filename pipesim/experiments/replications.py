@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from pipesim import __version__
 from pipesim.errors import PipesimError, RequestError
-from pipesim.experiments.backends import default_workers, map_runs
+from pipesim.experiments.backends import Backend, InThisProcess, backend, default_workers
 from pipesim.experiments.submitted import history_of, made_from, model_source, workload
 from pipesim.lake import Lake
 from pipesim.simulation import DEFAULT, RunSummary, Scenario, Tell, make_ready, simulate
@@ -57,6 +58,7 @@ def run_scenarios(
     replications: int | Mapping[str, int] | None = None,
     done: Sequence[RunResult] = (),
     workers: int | None = None,
+    on: Backend | None = None,
     reuse: bool = False,
     on_done: Callable[[RunResult], None] | None = None,
     say: Callable[[str], None] | None = None,
@@ -71,6 +73,7 @@ def run_scenarios(
         replications: How often each is run, or each by its name; by default as often as the scenario says.
         done: Results of these scenarios, stored by an earlier call, that are not made again.
         workers: How many processes; by default one for up to three runs, else one a core.
+        on: Where to run them instead; it is left open.
         reuse: Whether a result that is in the lake, made from the same by the same version, is not made again.
         on_done: Called with each result as it is stored.
         say: Called with a sentence where something takes long before the first run.
@@ -108,14 +111,14 @@ def run_scenarios(
         if tell:
             tell((len(results) + share) / len(runs))
 
-    workers = workers or default_workers(len(runs))
-    # Another process could not tell how far it is.
-    function = partial(run_replication, tell=tell_all) if workers == 1 else run_replication
-    for _, result in map_runs(function, runs, workers):
-        results.append(result)
-        tell_all(0.0)
-        if on_done:
-            on_done(result)
+    with nullcontext(on) if on else backend(workers or default_workers(len(runs))) as place:
+        # Another process could not tell how far it is.
+        function = partial(run_replication, tell=tell_all) if isinstance(place, InThisProcess) else run_replication
+        for _, result in place.map(function, runs):
+            results.append(result)
+            tell_all(0.0)
+            if on_done:
+                on_done(result)
     for scenario, count in zip(scenarios, counts, strict=True):
         lake.drop_replications(scenario.name, keep=count)
     return sorted([*done, *results], key=lambda result: (names.index(result.summary.scenario), result.summary.replication))
