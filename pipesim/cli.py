@@ -129,6 +129,7 @@ def quality(
 
 app.command()(experiments.simulate)
 app.command()(experiments.compare)
+app.command()(experiments.capacity)
 
 
 @app.command()

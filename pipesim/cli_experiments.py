@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import Counter
 from dataclasses import asdict
@@ -13,8 +14,8 @@ import typer
 from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, answer, say
 from pipesim.errors import PipesimError, RequestError
 from pipesim.lake import Lake
-from pipesim.printing import comparison_table, interval_table, runs_table
-from pipesim.progress import bar
+from pipesim.printing import capacity_line, capacity_table, comparison_table, interval_table, runs_table
+from pipesim.progress import bar, working
 from pipesim.words import count, lasting
 
 if TYPE_CHECKING:
@@ -94,6 +95,56 @@ def compare(
     summaries, _ = _simulate(lake, sweeps, engine, replications, workers, again, _wanted(precision, metric))
     compared = compare_summaries(summaries, baseline)
     answer(compared.as_dict(), as_json, comparison_table(compared))
+
+
+def capacity(
+    pool: Annotated[str, typer.Option("--pool", metavar="NAME", help="The pool whose capacity is asked for.")],
+    slo: Annotated[str, typer.Option("--slo", metavar="OBJECTIVE", help="What to keep, for example 'p95_wait_s < 600'.")],
+    scenarios: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files, or sweeps; by default the scenario as-is."),
+    ] = None,
+    confidence: Annotated[
+        float, typer.Option("--confidence", metavar="P", help="How sure it must be that the mean keeps the objective.")
+    ] = 0.95,
+    replications: Annotated[int, typer.Option("--replications", metavar="N", min=2, help="Runs of each capacity.")] = 10,
+    engine: Engine = None,
+    workers: Workers = None,
+    home: Home = HOME,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Find the smallest capacity of a pool that meets an objective, and the curve around it."""
+    from pipesim.catalog import publish
+    from pipesim.experiments.capacity import Objective, Point, find_capacity
+    from pipesim.experiments.scenario_files import read_scenario
+
+    lake, objective = Lake(home), Objective.parse(slo)
+    wanted = _scenarios(_load_all(scenarios)) if scenarios else [read_scenario(lake, "as-is")]
+    with working(f"searching for the capacity of {pool}"):
+
+        def tell(point: Point) -> None:
+            if sys.stderr.isatty():
+                say(capacity_line(point, objective.metric))
+
+        try:
+            answers = [
+                find_capacity(
+                    lake,
+                    scenario,
+                    pool,
+                    objective,
+                    confidence=confidence,
+                    replications=replications,
+                    engine=engine,
+                    workers=workers,
+                    tell=tell,
+                )
+                for scenario in wanted
+            ]
+        finally:
+            publish(lake)
+    answer({"answers": [found.as_dict() for found in answers]}, as_json, "\n\n".join(map(capacity_table, answers)))
 
 
 def _load_all(paths: list[Path]) -> list[Sweep]:

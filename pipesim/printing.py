@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipesim.words import count
 
 if TYPE_CHECKING:
+    from pipesim.experiments.capacity import Answer, Point
     from pipesim.experiments.comparison import Comparison, Difference, Strategy
     from pipesim.experiments.intervals import Interval
     from pipesim.ingest import Preview
@@ -72,6 +73,28 @@ def interval_table(metric: str, intervals: Mapping[str, Interval], replications:
         mean = "-" if found.mean is None else _amount(found.mean)
         lines.append(f"{name:<40}{replications[name]:>6}{mean:>18}{_ends(found.low, found.high, _amount):>28}")
     return "\n".join(lines)
+
+
+def capacity_table(found: Answer) -> str:
+    """Return what `pipesim capacity` found: the answer in a sentence, then the curve."""
+    point = next(point for point in found.curve if point.capacity == found.capacity)
+    metric = found.objective.split()[0]
+    ends = _ends(point.low, point.high, _amount)
+    head = (
+        f"{found.scenario}: {found.pool} needs {found.capacity:,} {found.resource}. With {found.confidence:.0%} confidence the "
+        f"mean keeps {found.objective}: it is {_amount(point.mean or 0.0)} ({ends}) over "
+        f"{count(found.replications, 'replication')}."
+    )
+    title = f"{found.resource:>12}{metric:>18}{'95 % interval':>28}  met"
+    return "\n".join([head, title, *(capacity_line(point, metric) for point in found.curve)])
+
+
+def capacity_line(point: Point, metric: str) -> str:
+    """Return what one capacity leads to."""
+    if point.mean is None:
+        return f"{point.capacity:>12,}  smaller than the largest task"
+    cells = f"{_amount(point.mean):>{max(18, len(metric))}}{_ends(point.low, point.high, _amount):>28}"
+    return f"{point.capacity:>12,}{cells}  {'yes' if point.met else 'no'}"
 
 
 def comparison_table(compared: Comparison) -> str:

@@ -18,6 +18,10 @@ from pipesim.simulation.tenants import Dues
 NOTHING, QUOTA, NODES, CAPACITY = range(4)
 
 
+class OversizedError(RequestError):
+    """A scenario in which a task could never start."""
+
+
 def excess(classes: Classes, machines: Machines, dues: Dues | None) -> Int8:
     """Return what each demand class exceeds, [K]: what there is at the best of times, while nothing else runs."""
     found = np.full(len(classes.pool), NOTHING, np.int8)
@@ -36,7 +40,7 @@ def refusal(
     machines: Machines,
     dues: Dues | None,
     scenario: Scenario,
-) -> RequestError:
+) -> OversizedError:
     """Return why a scenario is refused: the first task that could never start, and the number of all of them.
 
     Args:
@@ -73,7 +77,7 @@ def refusal(
         tenant = scenario.policy.tenants[place].name
         text = f"the quota of tenant {tenant!r} is too small: {first} demands {_amounts(demand, quota)}"
         remedy = "raise the quota, or set `platform.oversized: reject` to drop and count such tasks"
-    return RequestError(f"{text}; never able to start: {name_tasks(attempts, oversized)}", where=where, remedy=remedy)
+    return OversizedError(f"{text}; never able to start: {name_tasks(attempts, oversized)}", where=where, remedy=remedy)
 
 
 def _quotas(dues: Dues) -> Int64:

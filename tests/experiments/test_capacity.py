@@ -1,0 +1,126 @@
+"""The search for a capacity finds what trying all of them would, and says so where there is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from pipesim.errors import RequestError
+from pipesim.experiments.capacity import Answer, Objective, Point, find_capacity
+from pipesim.experiments.replications import run_scenarios
+from pipesim.lake import Lake
+from pipesim.printing import capacity_table
+from pipesim.simulation import Scenario
+
+
+def _scenario(slots: int = 2, **changed: Any) -> Scenario:
+    platform = {"pools": [{"name": "p", "slots": slots}, {"name": "idle", "gpus": 1}]}
+    workload = {"kind": "synthetic", "days": 2, "scale": 8, "seed": 3}
+    return Scenario.model_validate({"name": "s", "workload": workload, "platform": platform, **changed})
+
+
+def _search(lake: Lake, objective: str, scenario: Scenario | None = None, **options: Any) -> Answer:
+    options = {"replications": 4, "workers": 1, **options}
+    return find_capacity(lake, scenario or _scenario(), "p", Objective.parse(objective), **options)
+
+
+@pytest.mark.parametrize("given", [1, 3, 9])
+@pytest.mark.parametrize("objective", ["p95_wait_s < 300", "mean_wait_s <= 40"])
+def test_it_is_the_smallest_of_all_that_meet_the_objective(fitted: Lake, given: int, objective: str) -> None:
+    wanted = Objective.parse(objective)
+    met = []
+    for slots in range(1, 12):
+        results = run_scenarios(fitted, [_scenario(slots, name="one")], replications=4, workers=1)
+        values = [result.summary.as_dict()[wanted.metric] for result in results]
+        if wanted.is_met(values, 0.95):
+            met.append(slots)
+    found = _search(fitted, objective, _scenario(given))
+    assert met == list(range(found.capacity, 12)), "more never makes it worse here"
+    assert (found.pool, found.resource, found.objective) == ("p", "slots", str(wanted))
+    assert [point.capacity for point in found.curve] == sorted({point.capacity for point in found.curve})
+    assert all(point.met == (point.capacity >= found.capacity) for point in found.curve)
+    assert any(point.capacity > found.capacity for point in found.curve)
+    assert f"p needs {found.capacity} slots" in capacity_table(found)
+
+
+def test_an_objective_is_held_against_the_end_of_a_one_sided_interval() -> None:
+    values = [8.0, 9.0, 11.0, 12.0]
+    end = np.mean(values) + stats.t.ppf(0.9, 3) * np.std(values, ddof=1) / 2
+    assert Objective("mean_wait_s", True, end + 1e-9).is_met(values, 0.9)
+    assert not Objective("mean_wait_s", True, end - 1e-9).is_met(values, 0.9)
+    assert Objective("mean_performance", False, 20 - end - 1e-9).is_met(values, 0.9)
+    assert not Objective("mean_performance", False, 20 - end + 1e-9).is_met(values, 0.9)
+
+
+def test_what_is_tried_is_told_stored_and_not_simulated_again(fitted: Lake) -> None:
+    told: list[Point] = []
+    found = _search(fitted, "p95_wait_s < 300", tell=told.append)
+    assert sorted(told, key=lambda point: point.capacity) == list(found.curve)
+    for point in found.curve:
+        assert point.scenario is not None
+        assert fitted.replications(point.scenario) == [0, 1, 2, 3]
+    files = {path: path.stat().st_mtime_ns for path in fitted.lake.rglob("task_runs.parquet")}
+    assert _search(fitted, "p95_wait_s < 300") == found
+    assert {path: path.stat().st_mtime_ns for path in fitted.lake.rglob("task_runs.parquet")} == files
+
+
+def test_more_confidence_needs_no_less(fitted: Lake) -> None:
+    assert _search(fitted, "p95_wait_s < 300", confidence=0.6).capacity <= _search(fitted, "p95_wait_s < 300").capacity
+
+
+def test_nodes_are_counted(fitted: Lake) -> None:
+    platform = {"pools": [{"name": "p", "nodes": {"count": 1, "slots": 1}}]}
+    found = _search(fitted, "p95_wait_s < 300", _scenario(platform=platform))
+    assert found.resource == "nodes"
+    assert found.capacity == _search(fitted, "p95_wait_s < 300").capacity
+
+
+def test_a_capacity_below_the_largest_task_is_too_small_and_work_is_never_turned_away(fitted: Lake) -> None:
+    """Every task takes one slot, so that no pool is too small; with three GPUs each, one of one or two is."""
+    observed = fitted.load_observed()
+    with fitted.transaction() as tx:
+        tx.write_frame(observed.task_runs.with_columns(gpus=3.0), fitted.observed_file("task_runs", "i"))
+    platform = {"pools": [{"name": "p", "gpus": 1}], "oversized": "reject"}
+    found = _search(fitted, "mean_wait_s < 1e6", _scenario(platform=platform, workload={"kind": "replay"}))
+    assert found.capacity == 3
+    assert [point.capacity for point in found.curve if point.mean is None] == [1, 2]
+    assert "smaller than the largest task" in capacity_table(found)
+    assert not list((fitted.lake / "simulated" / "summaries").glob("*gpus-2/*/*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("fast", "no objective"),
+        ("p95_wait_s < ", "no objective"),
+        ("p95_wait_s < 1e", "no objective"),
+        ("speed < 3", "no figure"),
+    ],
+)
+def test_what_is_no_objective_is_refused(text: str, says: str) -> None:
+    with pytest.raises(RequestError, match=says):
+        Objective.parse(text)
+
+
+def test_what_cannot_be_searched_is_refused(fitted: Lake) -> None:
+    with pytest.raises(RequestError, match="choose from: p, idle"):
+        find_capacity(fitted, _scenario(), "q", Objective.parse("cost < 1"))
+    with pytest.raises(RequestError, match="no confidence"):
+        _search(fitted, "cost < 1", confidence=1.0)
+    with pytest.raises(RequestError, match="has no cost"):
+        _search(fitted, "cost < 1")
+    with pytest.raises(RequestError, match="changes its size"):
+        pools = [{"name": "p", "slots": 2, "autoscale": {"min": 1, "max": 4}}]
+        _search(fitted, "mean_wait_s < 1", _scenario(platform={"pools": pools}))
+    with pytest.raises(RequestError, match="several kinds"):
+        pools = [{"name": "p", "nodes": [{"count": 1, "slots": 1}, {"count": 1, "slots": 2}]}]
+        _search(fitted, "mean_wait_s < 1", _scenario(platform={"pools": pools}))
+
+
+def test_an_objective_that_no_capacity_meets_is_told_with_what_comes_nearest(fitted: Lake) -> None:
+    with pytest.raises(RequestError, match=r"no number of slots of the pool p meets mean_jct_s < 1: with \d+ it is") as caught:
+        _search(fitted, "mean_jct_s < 1")
+    assert "something else decides" in str(caught.value)
