@@ -27,6 +27,8 @@ from pipesim.ingest.mapping.expressions import expression_fields
 from pipesim.schema import TRACE_TABLES, Column, Table, Type
 from pipesim.yaml_text import parse_yaml
 
+#: The mappings that ship.
+PROFILES = Path(__file__).parent / "profiles"
 #: Factors to the canonical unit: seconds, bytes, and whole GPUs or cores.
 UNITS = {
     "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0,

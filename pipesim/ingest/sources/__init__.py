@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from pipesim.errors import RequestError
-from pipesim.ingest.mapping.model import load_mapping
+from pipesim.ingest.mapping.model import PROFILES, load_mapping
 from pipesim.ingest.reading.files import LogFile
 from pipesim.ingest.reading.head import Head, Recognised
 from pipesim.ingest.reading.unit import Record, Unit, line_units
@@ -24,7 +24,6 @@ from pipesim.ingest.sources.translated import Translated
 from pipesim.ingest.sources.wfformat.source import WfFormat
 from pipesim.ingest.typing import Field
 
-_PROFILES = Path(__file__).parents[1] / "mapping" / "profiles"
 #: Formats of their own; the shipped mappings are sources beside them.
 _FORMATS: Mapping[str, type[Native | Translated]] = {
     "native": Native,
@@ -67,7 +66,7 @@ MAPPED = "any table of jobs, whose columns a mapping file names: --mapping FILE.
 
 def source_names() -> list[str]:
     """Return the names that `find_source` knows: the formats, the shipped job-table profiles, those of other packages."""
-    return [*_FORMATS, "job-table", *sorted(path.stem for path in _PROFILES.glob("*.yaml")), *sorted(_plugins())]
+    return [*_FORMATS, "job-table", *sorted(path.stem for path in PROFILES.glob("*.yaml")), *sorted(_plugins())]
 
 
 def find_source(name: str, mapping: Path | None = None, time_zone: str | None = None) -> Source:
@@ -92,7 +91,7 @@ def find_source(name: str, mapping: Path | None = None, time_zone: str | None = 
         raise RequestError(f"the source {name!r} takes no mapping", where="--mapping", remedy="use --source job-table with it")
     if name in _FORMATS:
         return _FORMATS[name](time_zone)
-    if (profile := _PROFILES / f"{name}.yaml") in _PROFILES.glob("*.yaml"):
+    if (profile := PROFILES / f"{name}.yaml") in PROFILES.glob("*.yaml"):
         return JobTable(load_mapping(profile), time_zone)
     if name in (plugins := _plugins()):
         return _load(plugins[name], time_zone)
