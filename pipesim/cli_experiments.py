@@ -14,7 +14,7 @@ import typer
 from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, answer, say
 from pipesim.errors import PipesimError, RequestError
 from pipesim.lake import Lake
-from pipesim.printing import capacity_line, capacity_table, comparison_table, interval_table, runs_table
+from pipesim.printing import capacity_line, capacity_table, comparison_table, interval_table, mix_table, runs_table
 from pipesim.progress import bar, working
 from pipesim.words import count, lasting
 
@@ -98,11 +98,17 @@ def compare(
 
 
 def capacity(
-    pool: Annotated[str, typer.Option("--pool", metavar="NAME", help="The pool whose capacity is asked for.")],
+    pool: Annotated[
+        list[str], typer.Option("--pool", metavar="NAME", help="The pool whose capacity is asked for; two for a mix of them.")
+    ],
     slo: Annotated[str, typer.Option("--slo", metavar="OBJECTIVE", help="What to keep, for example 'p95_wait_s < 600'.")],
     scenarios: Annotated[
         list[Path] | None,
         typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files, or sweeps; by default the scenario as-is."),
+    ] = None,
+    price: Annotated[
+        list[str] | None,
+        typer.Option("--price", metavar="POOL=X", help="For a mix: what one of it costs an hour; else as in the scenario."),
     ] = None,
     confidence: Annotated[
         float, typer.Option("--confidence", metavar="P", help="How sure it must be that the mean keeps the objective.")
@@ -114,37 +120,47 @@ def capacity(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Find the smallest capacity of a pool that meets an objective, and the curve around it."""
+    """Find the smallest capacity of a pool, or the cheapest mix of two, that meets an objective."""
     from pipesim.catalog import publish
-    from pipesim.experiments.capacity import Objective, Point, find_capacity
+    from pipesim.experiments.capacity import Answer, Mix, Objective, Trial, find_capacity, find_mix
     from pipesim.experiments.scenario_files import read_scenario
 
-    lake, objective = Lake(home), Objective.parse(slo)
+    lake, objective, prices = Lake(home), Objective.parse(slo), dict(map(_price, price or []))
+    if len(pool) > 2:
+        raise RequestError("one pool or two can be sized at once", where="--pool", remedy="name two at most")
     wanted = _scenarios(_load_all(scenarios)) if scenarios else [read_scenario(lake, "as-is")]
-    with working(f"searching for the capacity of {pool}"):
 
-        def tell(point: Point) -> None:
-            if sys.stderr.isatty():
-                say(capacity_line(point, objective.metric))
+    def tell(trial: Trial) -> None:
+        if sys.stderr.isatty():
+            say(capacity_line(trial, objective.metric))
 
+    options: dict[str, Any] = {
+        "confidence": confidence, "replications": replications, "engine": engine, "workers": workers, "tell": tell
+    }  # fmt: skip
+    answers: list[Answer | Mix] = []
+    with working(f"searching for the capacity of {' and '.join(pool)}"):
         try:
-            answers = [
-                find_capacity(
-                    lake,
-                    scenario,
-                    pool,
-                    objective,
-                    confidence=confidence,
-                    replications=replications,
-                    engine=engine,
-                    workers=workers,
-                    tell=tell,
-                )
-                for scenario in wanted
-            ]
+            for scenario in wanted:
+                if len(pool) == 1:
+                    answers.append(find_capacity(lake, scenario, pool[0], objective, **options))
+                else:
+                    answers.append(find_mix(lake, scenario, (pool[0], pool[1]), objective, prices=prices, **options))
         finally:
             publish(lake)
-    answer({"answers": [found.as_dict() for found in answers]}, as_json, "\n\n".join(map(capacity_table, answers)))
+    tables = [capacity_table(found) if isinstance(found, Answer) else mix_table(found) for found in answers]
+    answer({"answers": [found.as_dict() for found in answers]}, as_json, "\n\n".join(tables))
+
+
+def _price(text: str) -> tuple[str, float]:
+    pool, sign, amount = text.rpartition("=")
+    try:
+        if not sign or not float(amount) > 0:
+            raise ValueError
+        return pool, float(amount)
+    except ValueError:
+        raise RequestError(
+            f"{text!r} is no price", where="--price", remedy="write a pool and what one costs: gpu=2.50"
+        ) from None
 
 
 def _load_all(paths: list[Path]) -> list[Sweep]:

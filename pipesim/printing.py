@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pipesim.words import count
 
 if TYPE_CHECKING:
-    from pipesim.experiments.capacity import Answer, Point
+    from pipesim.experiments.capacity import Answer, Mix, Trial
     from pipesim.experiments.comparison import Comparison, Difference, Strategy
     from pipesim.experiments.intervals import Interval
     from pipesim.ingest import Preview
@@ -77,7 +77,7 @@ def interval_table(metric: str, intervals: Mapping[str, Interval], replications:
 
 def capacity_table(found: Answer) -> str:
     """Return what `pipesim capacity` found: the answer in a sentence, then the curve."""
-    point = next(point for point in found.curve if point.capacity == found.capacity)
+    point = next(point for point in found.curve if point.capacities == (found.capacity,))
     metric = found.objective.split()[0]
     ends = _ends(point.low, point.high, _amount)
     head = (
@@ -89,12 +89,29 @@ def capacity_table(found: Answer) -> str:
     return "\n".join([head, title, *(capacity_line(point, metric) for point in found.curve)])
 
 
-def capacity_line(point: Point, metric: str) -> str:
-    """Return what one capacity leads to."""
+def capacity_line(point: Trial, metric: str) -> str:
+    """Return what one capacity, or one mix of capacities, leads to."""
+    capacities = " + ".join(f"{capacity:,}" for capacity in point.capacities)
     if point.mean is None:
-        return f"{point.capacity:>12,}  smaller than the largest task"
+        return f"{capacities:>12}  smaller than the largest task"
     cells = f"{_amount(point.mean):>{max(18, len(metric))}}{_ends(point.low, point.high, _amount):>28}"
-    return f"{point.capacity:>12,}{cells}  {'yes' if point.met else 'no'}"
+    return f"{capacities:>12}{cells}  {'yes' if point.met else 'no'}"
+
+
+def mix_table(found: Mix) -> str:
+    """Return what `pipesim capacity` found for two pools: the answer in a sentence, then the mixes that will just do."""
+    amounts = [
+        f"{n:,} {resource} of {pool}" for n, resource, pool in zip(found.capacities, found.resources, found.pools, strict=True)
+    ]
+    head = (
+        f"{found.scenario}: {' and '.join(amounts)} are the cheapest mix that keeps {found.objective} with "
+        f"{found.confidence:.0%} confidence: {_amount(found.cost_per_h)} an hour."
+    )
+    lines = [f"{found.pools[0]:>14}{found.pools[1]:>14}{'cost an hour':>16}"]
+    for first, second in found.frontier:
+        cost = first * found.prices[0] + second * found.prices[1]
+        lines.append(f"{first:>14,}{second:>14,}{_amount(cost):>16}{'  *' if (first, second) == found.capacities else ''}")
+    return "\n".join([head, *lines])
 
 
 def comparison_table(compared: Comparison) -> str:

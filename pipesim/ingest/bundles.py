@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+import duckdb
+
 from pipesim.catalog import quote_name
 from pipesim.errors import FileError
 from pipesim.ingest.accounts import FileAccount
 from pipesim.ingest.mapping.shaping import Shape, shaped
 from pipesim.ingest.reading.files import LogFile
 from pipesim.ingest.reading.lines import each_file
+from pipesim.ingest.reading.parquet_records import damaged_files
 from pipesim.ingest.reading.records import Form, Records
 from pipesim.ingest.reading.tabular import find_form, read_records, stream_records
 from pipesim.ingest.reading.unit import Unit
@@ -73,7 +76,7 @@ def stage_files(
     accounts = [FileAccount(file.name, bytes=file.size) for file in files]
     for bundle in _bundles(staging, files, source, failed):
         unused: dict[int, set[str]] = {number: set(bundle.unread()) for number in bundle.files}
-        for records in _staged(staging, bundle, source, failed):
+        for records in _guarded(staging, bundle, source, failed):
             for number, lines in records.lines.items():
                 accounts[number].lines += lines
             for number, lines in records.blank_or_header.items():
@@ -98,7 +101,9 @@ def _bundles(staging: Staging, files: Sequence[LogFile], source: Source, failed:
                 raise
             failed[number] = error
             continue
-        small = file.size < SMALL_BYTES and not (own.shape and own.shape.beside)
+        # Rows of Parquet that are shaped come in batches, of one file at a time.
+        single = own.shape and (own.shape.beside or file.format == "parquet")
+        small = file.size < SMALL_BYTES and not single
         bundle = next((b for b in shared if small and b.is_like(own)), own)
         if bundle is own:
             bundles.append(own)
@@ -120,6 +125,19 @@ def _bundle_of(staging: Staging, file: LogFile, source: Source) -> Bundle:
     shape = source.shape(file)
     form = find_form(staging.con, file, source.wanted_fields(file), source.layout(file))
     return Bundle(form, source.projections(file, [*form.names, *(shape.fields if shape else [])]), shape)
+
+
+def _guarded(staging: Staging, bundle: Bundle, source: Source, failed: dict[int, FileError] | None) -> Iterator[Records]:
+    """Stage a bundle's files, and find out which ones are damaged where the database cannot go on."""
+    try:
+        yield from _staged(staging, bundle, source, failed)
+    except duckdb.Error:
+        damaged = damaged_files(staging.con, bundle.files) if bundle.form and bundle.form.format == "parquet" else {}
+        if not damaged:
+            raise
+        if failed is None:
+            raise next(iter(damaged.values())) from None
+        failed.update(damaged)
 
 
 def _staged(staging: Staging, bundle: Bundle, source: Source, failed: dict[int, FileError] | None) -> Iterator[Records]:

@@ -34,10 +34,6 @@ from pipesim.words import count
 
 #: DuckDB spills to disk beyond this, so that a log larger than memory passes.
 MEMORY_LIMIT = "1500MB"
-#: Logs of fewer bytes in all are small.
-_SMALL_BYTES = 1 << 20
-#: How many rows of a Parquet file are shaped at a time.
-_SHAPED_ROWS = 200_000
 #: How many bad lines of a refused file are told.
 _SHOWN = 5
 

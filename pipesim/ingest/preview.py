@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from pipesim.catalog import quote, quote_name
+from pipesim.ingest.accounts import fresh
 from pipesim.ingest.digest import digest_files
 from pipesim.ingest.load import MEMORY_LIMIT
 from pipesim.ingest.reading.files import LogFile
@@ -58,6 +59,7 @@ def preview(lake: Lake, files: Sequence[LogFile], source: Source) -> Preview:
         FileError: If a file cannot be read at all.
     """
     source, files = source.among(files)
+    files = fresh(files, {})  # the same bytes twice are read once
     with tempfile.TemporaryDirectory(prefix="pipesim-") as spill, connect(MEMORY_LIMIT) as con:
         con.execute(f"SET temp_directory = {quote(spill)}")
         accounts, _ = digest_files(con, lake, files, source)

@@ -11,7 +11,7 @@ import polars as pl
 from pipesim.catalog import quote, quote_name
 from pipesim.ingest.reading.places import STEP
 from pipesim.lake import Lake, Transaction
-from pipesim.schema import QUARANTINE, TRACE_TABLES
+from pipesim.schema import QUARANTINE, TRACE_TABLES, Table
 
 _PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
 
@@ -47,16 +47,15 @@ def store(tx: Transaction, lake: Lake, con: duckdb.DuckDBPyConnection, batch: Ba
     con.register("files", pl.DataFrame({"source_file": batch.files}).with_row_index("file_no").to_arrow())
     ingest_id = quote(batch.ingest_id)
     single = len(batch.files) == 1
-    one_name, joined = (
-        (f"{_word(batch.files[0])} AS ", "") if single else ("", "JOIN files USING (file_no) ORDER BY file_no, line")
-    )
+    one_name = f"{_word(batch.files[0])} AS " if single else ""
     for name, table in TRACE_TABLES.items():
         columns = ", ".join(quote_name(c.name) for c in table.columns)
         if _any(con, f"final_{name}"):
+            order = _sorting(con, table) if single else f"JOIN files USING (file_no){_order(table)}"
             con.execute(
                 f"COPY (SELECT {columns}, {_word(batch.source)} AS source, {one_name}source_file, "
                 f"line AS source_line, {_word(batch.ingest_id)} AS ingest_id "
-                f"FROM final_{name} {joined or _sorting(con, name)}) "
+                f"FROM final_{name} {order}) "
                 f"TO {quote(str(tx.stage(lake.observed_file(name, batch.ingest_id))))} {_PARQUET}"
             ).fetchall()
         if batch.superseded.get(name):
@@ -77,11 +76,16 @@ def _word(text: str) -> str:
     return f"CAST({quote(text)} AS ENUM ({quote(text)}))"
 
 
-def _sorting(con: duckdb.DuckDBPyConnection, table: str) -> str:
+def _sorting(con: duckdb.DuckDBPyConnection, table: Table) -> str:
     """Return the clause that brings rows into the order of their places; none where they stand in it, as most do."""
-    places = f"SELECT file_no::BIGINT * {STEP} + line AS place FROM final_{table}"
-    stand = f"SELECT bool_and(place >= before) FROM (SELECT place, lag(place) OVER () AS before FROM ({places}))"
-    return "" if con.execute(stand).fetchall()[0][0] in (True, None) else " ORDER BY file_no, line"
+    places = f"SELECT file_no::BIGINT * {STEP} + line AS place FROM final_{table.name}"
+    stand = f"SELECT bool_and(place > before) FROM (SELECT place, lag(place) OVER () AS before FROM ({places}))"
+    return "" if con.execute(stand).fetchall()[0][0] in (True, None) else _order(table)
+
+
+def _order(table: Table) -> str:
+    """Return the clause that orders rows by their places, and those of one line by their keys."""
+    return f" ORDER BY file_no, line, {', '.join(map(quote_name, table.key))}"
 
 
 def _any(con: duckdb.DuckDBPyConnection, table: str) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from pipesim.errors import RequestError
-from pipesim.experiments.capacity import Answer, Objective, Point, find_capacity
+from pipesim.experiments.capacity import Answer, Objective, Trial, find_capacity
 from pipesim.experiments.replications import run_scenarios
 from pipesim.lake import Lake
 from pipesim.printing import capacity_table
@@ -40,9 +40,9 @@ def test_it_is_the_smallest_of_all_that_meet_the_objective(fitted: Lake, given: 
     found = _search(fitted, objective, _scenario(given))
     assert met == list(range(found.capacity, 12)), "more never makes it worse here"
     assert (found.pool, found.resource, found.objective) == ("p", "slots", str(wanted))
-    assert [point.capacity for point in found.curve] == sorted({point.capacity for point in found.curve})
-    assert all(point.met == (point.capacity >= found.capacity) for point in found.curve)
-    assert any(point.capacity > found.capacity for point in found.curve)
+    assert [point.capacities[0] for point in found.curve] == sorted({point.capacities[0] for point in found.curve})
+    assert all(point.met == (point.capacities[0] >= found.capacity) for point in found.curve)
+    assert any(point.capacities[0] > found.capacity for point in found.curve)
     assert f"p needs {found.capacity} slots" in capacity_table(found)
 
 
@@ -56,9 +56,9 @@ def test_an_objective_is_held_against_the_end_of_a_one_sided_interval() -> None:
 
 
 def test_what_is_tried_is_told_stored_and_not_simulated_again(fitted: Lake) -> None:
-    told: list[Point] = []
+    told: list[Trial] = []
     found = _search(fitted, "p95_wait_s < 300", tell=told.append)
-    assert sorted(told, key=lambda point: point.capacity) == list(found.curve)
+    assert sorted(told, key=lambda point: point.capacities) == list(found.curve)
     for point in found.curve:
         assert point.scenario is not None
         assert fitted.replications(point.scenario) == [0, 1, 2, 3]
@@ -86,7 +86,7 @@ def test_a_capacity_below_the_largest_task_is_too_small_and_work_is_never_turned
     platform = {"pools": [{"name": "p", "gpus": 1}], "oversized": "reject"}
     found = _search(fitted, "mean_wait_s < 1e6", _scenario(platform=platform, workload={"kind": "replay"}))
     assert found.capacity == 3
-    assert [point.capacity for point in found.curve if point.mean is None] == [1, 2]
+    assert [point.capacities[0] for point in found.curve if point.mean is None] == [1, 2]
     assert "smaller than the largest task" in capacity_table(found)
     assert not list((fitted.lake / "simulated" / "summaries").glob("*gpus-2/*/*"))
 

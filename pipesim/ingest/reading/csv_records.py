@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import duckdb
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -19,7 +20,7 @@ from pipesim.ingest.reading.lines import RAW_CHARACTERS, STREAM_BYTES, BadLine, 
 from pipesim.ingest.reading.places import first_place, per_file
 from pipesim.ingest.reading.plain import PlainRows, PlainStream
 from pipesim.ingest.reading.plain_csv import parse_fields, split_plain
-from pipesim.ingest.reading.records import Form, Records, ahead, column_select, first_records, in_pieces
+from pipesim.ingest.reading.records import Form, Records, ahead, column_select, first_records, in_pieces, refuse_internal
 
 _DELIMITERS = ",;\t|"
 
@@ -64,6 +65,7 @@ def _parse_header(file: LogFile, text: str, line: int, layout: Layout) -> Form:
         ) from error
     if layout.header and names != list(layout.header):
         return Form("csv", tuple(layout.header), delimiter=delimiter)
+    refuse_internal(names, f"{file.name}:{line}")
     folded = [name.lower() for name in names]  # SQL does not tell upper case from lower
     repeated = sorted({name for name in names if folded.count(name.lower()) > 1})
     if repeated or not all(names):
@@ -118,10 +120,10 @@ def _select(source: str, fields: Sequence[str], numbers: frozenset[str] = frozen
 
 def _plain(forms: Mapping[int, Form], batch: LineBatch) -> PlainRows | None:
     """Return the records of a plain batch and how many lines of each file are a header; None if it is not plain."""
-    headers = _headers(forms)
-    if batch.bad or len(headers) > 1:  # one of several may stand anywhere
+    is_header = np.isin(batch.places, _headers(forms))
+    header_lines = int(is_header[0])
+    if batch.bad or np.count_nonzero(is_header) > header_lines:  # in a batch of several files one may stand anywhere
         return None
-    header_lines = int(batch.first in headers)
     records = split_plain(batch, next(iter(forms.values())), header_lines)
     return None if records is None else (records, per_file(batch.places[:header_lines]))
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipesim.errors import FileError
-from pipesim.ingest.reading.files import BOM, LogFile, open_decompressed
+from pipesim.ingest.reading.files import BOM, COMPRESSIONS, LogFile, open_decompressed
 from pipesim.ingest.reading.places import first_place
 
 #: A batch is about this many bytes: large enough to vectorise, small enough to bound memory.
@@ -31,8 +31,10 @@ UInt8 = npt.NDArray[np.uint8]
 Int64 = npt.NDArray[np.int64]
 Read = TypeVar("Read")
 
-_NEWLINE = 10
+_NEWLINE, _RETURN = 10, 13
 _NOT_ASCII = 128
+#: How many times its size a compressed file is expected to be.
+_COMPRESSED = 16
 #: Bytes looked at together: few enough to stay in the processor's cache.
 _BLOCK = 1 << 18
 
@@ -139,22 +141,26 @@ def read_lines(file: LogFile, batch_bytes: int = BATCH_BYTES, *, number: int = 0
     """
     line = first_place(number)
     overlong: bytes | None = None  # the beginning of an overlong line whose end has not come yet
-    size = max(1, batch_bytes // 8)  # a small first batch, so that whoever waits for it can begin
+    end = b"\n"  # as lines end in this file
+    # A small first batch, so that whoever waits for it can begin; and none of a small file is larger than that.
+    size = max(1, min(batch_bytes // 8, file.size * (1 if file.path.suffix not in COMPRESSIONS else _COMPRESSED) + 1))
     with open_decompressed(file.path) as read_into:
         start = np.empty(len(BOM), np.uint8)
         rest = start[: read_into(start)]
         if rest.tobytes() == BOM:
             rest = rest[:0]
-        while True:
+        whole = False
+        while not whole:
             # Read behind what is left over, so that nothing is copied but that.
             buffer = np.empty(len(rest) + size, np.uint8)
             buffer[: len(rest)] = rest
-            size = batch_bytes
             got = read_into(buffer[len(rest) :])
+            whole = got < size
+            size = batch_bytes
             data = buffer[: len(rest) + got]
             ends = _line_ends(data)
             if overlong is not None:
-                if got and not len(ends):
+                if not whole and not len(ends):
                     rest = data[:0]
                     continue
                 yield _overlong(line, overlong)
@@ -163,15 +169,16 @@ def read_lines(file: LogFile, batch_bytes: int = BATCH_BYTES, *, number: int = 0
                 ends = ends[1:] - (ends[0] + 1) if len(ends) else ends
             cut = int(ends[-1]) + 1 if len(ends) else 0
             if cut:
+                end = b"\r\n" if cut > 1 and data[cut - 2] == _RETURN else b"\n"
                 yield _batch(line, data[:cut], ends)
                 line += len(ends)
             rest = data[cut:]
-            if not got:
-                break
-            if len(rest) > MAX_LINE_BYTES:
+            if len(rest) > MAX_LINE_BYTES and not whole:
                 overlong, rest = rest[: RAW_CHARACTERS * 4].tobytes(), rest[:0]
     if len(rest):
-        yield _batch(line, np.append(rest, np.uint8(_NEWLINE)), np.array([len(rest)]))
+        # Like the others, so that it is the same line as one of them that says the same.
+        last = np.append(rest, np.frombuffer(end if rest[-1] != _RETURN else b"\n", np.uint8))
+        yield _batch(line, last, np.array([len(last) - 1]))
 
 
 def _line_ends(data: UInt8) -> Int64:

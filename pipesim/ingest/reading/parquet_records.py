@@ -14,7 +14,7 @@ from pipesim.catalog import quote, quote_name
 from pipesim.errors import FileError
 from pipesim.ingest.reading.files import LogFile
 from pipesim.ingest.reading.places import FILE_NO, first_place
-from pipesim.ingest.reading.records import Form, Records, column_select, first_records
+from pipesim.ingest.reading.records import Form, Records, column_select, first_records, refuse_internal
 
 #: What DuckDB calls the number of a row in its file, from 0.
 _ROW = "file_row_number"
@@ -28,12 +28,13 @@ def parquet_form(con: duckdb.DuckDBPyConnection, file: LogFile) -> Form:
     Raises:
         FileError: If it is damaged.
     """
+    if "\\" in str(file.path):
+        raise FileError("a Parquet file's path must not hold a backslash", where=file.name, remedy="rename the file or folder")
     try:
         described = con.sql(f"DESCRIBE SELECT * FROM {_scan([file], 'hive_partitioning = false')}").fetchall()
     except duckdb.Error as error:
         raise FileError(f"the Parquet file is damaged ({error})", where=file.name, remedy="write it again") from error
-    if any(row[0].lower() == _ROW for row in described):
-        raise FileError(f"a column is called {_ROW}, as is the number of a row", where=file.name, remedy="rename it")
+    refuse_internal([str(row[0]) for row in described], file.name)
     return Form("parquet", tuple(str(row[0]) for row in described), tuple(str(row[1]) for row in described))
 
 
@@ -51,9 +52,10 @@ def read_parquet(
     fields = ", ".join(quote_name(name) for name in form.names)
     struct = ", ".join(f"{name} := {name}" for name in map(quote_name, form.names))
     listed = list(files.values())
-    options = f"file_row_number = true, filename = {quote(_PATH)}, hive_partitioning = false"
+    options = "file_row_number = true, hive_partitioning = false"
     first_row, source = str(first_place(next(iter(files)))), _scan(listed, options)
     if len(files) > 1:
+        source = _scan(listed, f"{options}, filename = {quote(_PATH)}")
         firsts = [first_place(number) for number in files]
         con.register("parquet_files", pa.table({_PATH: [str(file.path) for file in listed], "#first": firsts}))
         first_row, source = '"#first"', f"{source} JOIN parquet_files USING ({quote_name(_PATH)})"
@@ -80,3 +82,14 @@ def _records(source: str, form: Form, counts: Counter[int]) -> Records:
 def _scan(files: list[LogFile], options: str) -> str:
     paths = ", ".join(quote(glob.escape(str(file.path))) for file in files)
     return f"read_parquet([{paths}], {options})"
+
+
+def damaged_files(con: duckdb.DuckDBPyConnection, files: Mapping[int, LogFile]) -> dict[int, FileError]:
+    """Read every value of some files, and return the errors of those of which some cannot be read, by their numbers."""
+    found: dict[int, FileError] = {}
+    for number, file in files.items():
+        try:
+            con.execute(f"SELECT sum(hash(t)::HUGEINT) FROM {_scan([file], 'hive_partitioning = false')} t").fetchall()
+        except duckdb.Error as error:
+            found[number] = FileError(f"the Parquet file is damaged ({error})", where=file.name, remedy="write it again")
+    return found

@@ -51,13 +51,17 @@ def split_plain(batch: LineBatch, form: Form, header_lines: int) -> pa.Table | N
 
 def _is_plain(data: UInt8, delimiter: int, delimiters: int) -> bool:
     """Whether lines have no quotes, none is blank, no field begins or ends in a blank, and there are so many delimiters."""
-    if data[0] <= _SPACE and data[0] != delimiter:
+    if data[0] <= _SPACE:
         return False
     found = 0
     for start in range(0, len(data), _BLOCK):
         block = data[start : start + _BLOCK + 1]  # the last byte is the next one's first
         newline, ends = block == _NEWLINE, block == delimiter
-        if block.max() >= _NOT_ASCII or (block == _QUOTE).any() or (newline[1:] & newline[:-1]).any():
+        if block.max() >= _NOT_ASCII or (block == _QUOTE).any():
+            return False
+        # Where the delimiter is white space, a line of nothing else is blank.
+        begins = newline | ends if delimiter <= _SPACE else newline
+        if (newline[:-1] & begins[1:]).any():
             return False
         blank = (block <= _SPACE) & ~newline & ~ends
         if blank.any():

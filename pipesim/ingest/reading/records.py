@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 import pyarrow as pa
 
 from pipesim.catalog import quote_name
+from pipesim.errors import FileError
 from pipesim.ingest.reading.files import Format
 from pipesim.ingest.reading.lines import BadLine
 
@@ -23,6 +24,8 @@ Unused = Mapping[int, frozenset[str]]
 
 #: SQL for what a physical line may end in.
 LINE_END = "chr(13) || chr(10)"
+#: What columns are called that readers add, in lower case.
+INTERNAL = frozenset({"#place", "#text", "#path", "#first", "file_row_number"})
 #: How many records are looked at to learn what is in them.
 FIRST = 1000
 _SCAN_PIECES = 8
@@ -79,6 +82,18 @@ class Records:
     bad: list[tuple[str, BadLine]] = field(default_factory=list)
     unused: Callable[[], Unused] = dict
     sift: Callable[[], Records] | None = None
+
+
+def refuse_internal(names: Sequence[str], where: str) -> None:
+    """Refuse columns that are called as pipesim calls its own while it reads.
+
+    Raises:
+        FileError: If there is any.
+    """
+    if taken := [name for name in names if name.lower() in INTERNAL]:
+        raise FileError(
+            f"the column {', '.join(taken)} has a name that pipesim needs for itself", where=where, remedy="rename it"
+        )
 
 
 def column_select(source: str, fields: Sequence[str], numbers: frozenset[str] = frozenset()) -> str:
