@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable
@@ -97,6 +98,18 @@ def target(name: str, folder: Path) -> Callable[[bytes], None]:
     return one
 
 
+def lay_seeds(name: str, folder: Path) -> Path:
+    """Return a folder of the format's fixtures as logs; those of databases are SQL that makes one."""
+    if SUFFIXES.get(name) != ".db":
+        return FIXTURES / name
+    folder.mkdir()
+    for script in (FIXTURES / name).glob("*.sql"):
+        with contextlib.closing(sqlite3.connect(folder / f"{script.stem}.db")) as con:
+            con.executescript(script.read_text(encoding="utf-8"))
+            con.execute("VACUUM")
+    return folder
+
+
 def main() -> None:
     """Fuzz one format for some minutes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -104,13 +117,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seeds", type=Path, help="A folder of inputs to begin with; by default the format's fixtures.")
     asked = parser.parse_args()
-    seeds = asked.seeds or FIXTURES / asked.source
     with tempfile.TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
         found = Path(folder) / "corpus"
         found.mkdir()
+        seeds = asked.seeds or lay_seeds(asked.source, Path(folder) / "seeds")
+        largest = max((file.stat().st_size for file in seeds.iterdir()), default=0) if seeds.is_dir() else 0
         options = [
             f"-max_total_time={round(asked.minutes * 60)}",
-            "-max_len=65536",
+            f"-max_len={max(1 << 16, 2 * largest)}",
             "-timeout=300",
             "-rss_limit_mb=4096",
             "-print_final_stats=1",
