@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -16,9 +18,9 @@ from pipesim.workload import FitConfig
 START = datetime(2026, 3, 2)
 
 
-@pytest.fixture
-def fitted(lake: Lake) -> Lake:
-    """A lake with a log of 500 jobs in a week, and a model of it."""
+@pytest.fixture(scope="session")
+def _fitted_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    lake = Lake(tmp_path_factory.mktemp("fitted"))
     rng = np.random.default_rng(5)
     at = sorted(START + timedelta(seconds=float(s)) for s in rng.random(500) * 7 * 86_400)
     rows = pl.DataFrame(
@@ -31,4 +33,10 @@ def fitted(lake: Lake) -> Lake:
         for table in ("pipeline_runs", "task_runs"):
             tx.write_frame(trace[table], lake.observed_file(table, "i"))
     fit_workload(lake, FitConfig(arrivals="poisson", marks="independent"))
-    return lake
+    return lake.root
+
+
+@pytest.fixture
+def fitted(_fitted_home: Path, tmp_path: Path) -> Lake:
+    """A lake with a log of 500 jobs in a week, and a model of it."""
+    return Lake(Path(shutil.copytree(_fitted_home, tmp_path / "fitted")))

@@ -51,21 +51,24 @@ def test_it_is_the_cheapest_of_all_that_meet_the_objective(two_kinds: Lake) -> N
     for train, evaluate in product(range(1, 9), range(1, 7)):
         (result,) = run_scenarios(two_kinds, [_scenario(train, evaluate, name="one")], workers=1)
         met[train, evaluate] = wanted.is_met([result.summary.mean_wait_s or 0.0], 0.95)
-    for prices in ({"big": 1.0, "small": 1.0}, {"big": 9.0, "small": 1.0}, {"big": 1.0, "small": 9.0}):
+    for prices, given in (
+        ({"big": 1.0, "small": 1.0}, (1, 1)),
+        ({"big": 9.0, "small": 1.0}, (8, 6)),
+        ({"big": 1.0, "small": 9.0}, (1, 1)),
+    ):
 
         def cost(mix: tuple[int, int], prices: dict[str, float] = prices) -> float:
             return mix[0] * prices["big"] + mix[1] * prices["small"]
 
         cheapest = min(cost(mix) for mix, good in met.items() if good)
-        for given in (_scenario(1, 1), _scenario(8, 6)):
-            found = _search(two_kinds, prices, given)
-            assert met[found.capacities]
-            assert found.cost_per_h == pytest.approx(cost(found.capacities))
-            assert cheapest <= found.cost_per_h <= 1.01 * cheapest / 0.99
-            for first, second in found.frontier:
-                if first <= 8 and second <= 6:
-                    assert met[first, second]
-                    assert second == 1 or not met[first, second - 1]
+        found = _search(two_kinds, prices, _scenario(*given))
+        assert met[found.capacities]
+        assert found.cost_per_h == pytest.approx(cost(found.capacities))
+        assert cheapest <= found.cost_per_h <= 1.01 * cheapest / 0.99
+        for first, second in found.frontier:
+            if first <= 8 and second <= 6:
+                assert met[first, second]
+                assert second == 1 or not met[first, second - 1]
     assert f"{found.capacities[0]} slots of big" in mix_table(found)
 
 

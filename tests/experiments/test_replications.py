@@ -78,6 +78,7 @@ def test_another_engine_version_or_log_is_simulated_anew(lake: Lake, tmp_path: P
     assert not run_scenarios(lake, [scenario], reuse=True)[0].kept
 
 
+@pytest.mark.endurance
 def test_models_and_what_retrains_them_are_taken_too(ingested: Lake) -> None:
     verbs.fit_workload(ingested, FitConfig(arrivals="poisson", marks="independent"))
     (path,) = (Path(__file__).parents[2] / "scenarios" / "retraining").glob("every-week.yaml")
