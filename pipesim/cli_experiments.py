@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipesim.experiments.intervals import Interval
     from pipesim.experiments.precision import Precision
     from pipesim.experiments.replications import RunResult
-    from pipesim.experiments.sweeps import Sweep
+    from pipesim.experiments.sweeps import Sweep, Variant
     from pipesim.simulation import RunSummary, Scenario
 
 Scenarios = Annotated[list[Path], typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files; one may be a sweep.")]
@@ -178,17 +178,21 @@ def _load_all(paths: list[Path]) -> list[Sweep]:
     return loaded
 
 
-def _scenarios(sweeps: list[Sweep]) -> list[Scenario]:
-    """Return all scenarios, or tell all mistakes in any of them."""
+def _variants(sweeps: list[Sweep]) -> list[list[Variant]]:
+    """Return the scenarios of each file, or tell all mistakes in any of them."""
     found, problems = [], []
     for sweep in sweeps:
         try:
-            found += [variant.scenario for variant in sweep.variants()]
+            found.append(sweep.variants())
         except PipesimError as error:
             problems.append(str(error))
     if problems:
         raise RequestError("\n".join(problems))
     return found
+
+
+def _scenarios(sweeps: list[Sweep]) -> list[Scenario]:
+    return [variant.scenario for variants in _variants(sweeps) for variant in variants]
 
 
 def _ask_if_long(lake: Lake, sweeps: list[Sweep], engine: str | None, replications: int | None, workers: int | None) -> None:
@@ -230,8 +234,13 @@ def _simulate(
     from pipesim.catalog import publish
     from pipesim.experiments.precision import run_to_precision
     from pipesim.experiments.replications import run_scenarios
+    from pipesim.experiments.sweeps import sweep_rows
 
-    scenarios = _scenarios(sweeps)
+    variants = _variants(sweeps)
+    scenarios = [variant.scenario for of_file in variants for variant in of_file]
+    for sweep, of_file in zip(sweeps, variants, strict=True):
+        if sweep.axes:
+            lake.save_sweep(sweep.name, sweep_rows(sweep, of_file))
     left = Counter({scenario.name: replications or scenario.replications for scenario in scenarios})
     waits: dict[str, list[float]] = {}
     warned: dict[str, set[str]] = {}

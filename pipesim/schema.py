@@ -340,6 +340,20 @@ QUARANTINE = Table(
     ),
 )
 
+SWEEPS = Table(
+    "sweeps",
+    "What one scenario of a sweep has at one of the keys that the sweep varies.",
+    key=("sweep", "scenario", "key"),
+    columns=(
+        Column("sweep", _S, "The sweep: the name in its file.", nullable=False),
+        Column("scenario", _S, "The scenario.", nullable=False),
+        Column("key", _S, "The dotted path of the key in the scenario file.", nullable=False),
+        Column("position", _I, "The value's place among those of the key, from 0.", nullable=False),
+        Column("value", _S, "The value, as JSON where it is no text.", nullable=False),
+        Column("number", _N, "The value, where it is a number."),
+    ),
+)
+
 PROVENANCE = (
     Column("source", _S, "The log format it was read as.", nullable=False),
     Column("source_file", _S, "The file it came from.", nullable=False),
@@ -368,7 +382,7 @@ def markdown() -> str:
         "Instants are UTC (`TIMESTAMP`, microseconds), durations seconds, sizes bytes. NULL means that the log did not say.",
         "Observed rows also carry " + ", ".join(f"`{c.name}`" for c in PROVENANCE) + ".",
     ]
-    for table in (*TRACE_TABLES.values(), QUARANTINE):
+    for table in (*TRACE_TABLES.values(), QUARANTINE, SWEEPS):
         lines += ["", f"## {table.name}", "", table.doc, "", f"Key: {', '.join(f'`{k}`' for k in table.key)}.", ""]
         lines += ["| column | type | may be NULL | meaning |", "|---|---|---|---|"]
         for c in table.columns:

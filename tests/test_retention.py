@@ -93,6 +93,18 @@ def test_simulations_go_when_their_scenario_or_replication_is_gone_for_long_enou
     assert lake.load_simulated("as-is").task_runs.height == 1
 
 
+def test_what_is_known_of_a_sweep_goes_with_the_last_of_its_simulations(lake: Lake) -> None:
+    for scenario, days in [("size-1", 60), ("size-2", 29)]:
+        _simulate(lake, scenario, 0, days=days)
+    row = {"sweep": "size", "key": "policy.order", "position": 0, "value": "fifo", "number": None}
+    frame = pl.DataFrame([{**row, "scenario": scenario} for scenario in ("size-1", "size-2")])
+    lake.save_sweep("size", frame)
+    _age(60, lake.lake / "simulated" / "sweeps")
+    assert ("sweep", "size") not in _names(prune(lake, {}, POLICY, NOW))
+    assert ("sweep", "size") in _names(prune(lake, {}, POLICY, NOW + timedelta(days=30)))
+    assert not list((lake.lake / "simulated" / "sweeps").glob("*"))
+
+
 def test_models_and_traces_stay_while_anything_stored_was_made_from_them(lake: Lake) -> None:
     for model in ("m-simulated", "m-traced", "m-unused", "m-current"):
         _fit(lake, model)

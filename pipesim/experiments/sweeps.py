@@ -7,6 +7,7 @@ crossed, each with each; those with the same word under `zip` go side by side in
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,8 +17,11 @@ from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from pipesim.errors import ConfigError
 from pipesim.lake import content_hash
+from pipesim.schema import SWEEPS
 from pipesim.simulation import Scenario
 from pipesim.simulation.scenario.file import read_document, scenario_of
 
@@ -138,6 +142,25 @@ class Sweep:
             name = f"{name[: _LONGEST_NAME - 9]}-{end}"
         taken.add(name)
         return name
+
+
+def sweep_rows(sweep: Sweep, variants: Sequence[Variant]) -> pl.DataFrame:
+    """Return what the scenarios of a sweep have at its keys, as the table `sweeps`."""
+    places = {axis.path: axis.values for axis in sweep.axes}
+    rows = [
+        (sweep.name, variant.scenario.name, key, places[key].index(value), _told_value(value), _number(value))
+        for variant in variants
+        for key, value in variant.values.items()
+    ]
+    return pl.DataFrame(rows, schema=SWEEPS.polars_schema, orient="row")
+
+
+def _told_value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def load_sweep(path: Path) -> Sweep:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from math import prod
 from pathlib import Path
@@ -11,8 +12,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipesim.catalog import snapshot_views
 from pipesim.errors import ConfigError
-from pipesim.experiments.sweeps import Sweep, load_sweep
+from pipesim.experiments.sweeps import Sweep, load_sweep, sweep_rows
+from pipesim.lake import Lake
 
 BASE = {
     "name": "size",
@@ -63,6 +66,24 @@ policy:
     }
     last = variants[-1].scenario
     assert (last.platform.pools[0].gpus, last.platform.pools[1].speed, last.policy.preemption) == (300, 1.5, True)
+
+
+def test_what_is_swept_stands_in_the_catalogue(lake: Lake, tmp_path: Path) -> None:
+    stores = [{"read_mb_per_s": 100.0, "write_mb_per_s": 50.0}, {"read_mb_per_s": 200.0, "write_mb_per_s": 50.0}]
+    keys = {"policy.order": {"sweep": ["fifo", "sjf"]}, "workload.scale": {"sweep": [1, 2.5], "zip": "a"}}
+    content = {**BASE, **keys, "platform.store": {"sweep": stores, "zip": "a"}}
+    sweep = _load(tmp_path, yaml.safe_dump(content, sort_keys=False))
+    with snapshot_views(lake) as con:
+        assert con.sql("SELECT count(*) FROM simulated.sweeps").fetchall() == [(0,)]
+    lake.save_sweep(sweep.name, sweep_rows(sweep, sweep.variants()))
+    with snapshot_views(lake) as con:
+        rows = con.sql(
+            "SELECT scenario, key, position, value, number FROM simulated.sweeps WHERE scenario LIKE '%fifo%'"
+        ).fetchall()
+    assert ("size-scale-2.5-store-2-order-fifo", "policy.order", 0, "fifo", None) in rows
+    assert ("size-scale-2.5-store-2-order-fifo", "workload.scale", 1, "2.5", 2.5) in rows
+    assert [json.loads(value) for _, key, _, value, _ in sorted(rows) if key == "platform.store"] == stores
+    assert len(rows) == 2 * 3
 
 
 def test_a_file_without_a_sweep_is_one_scenario(tmp_path: Path) -> None:
