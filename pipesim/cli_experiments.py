@@ -54,6 +54,8 @@ def simulate(
     debug: Debug = False,
 ) -> None:
     """Simulate what-if scenarios, or sweeps over them, on the observed or a synthetic workload."""
+    from pipesim.experiments.intervals import of_batches
+
     lake, sweeps = Lake(home), _load_all(scenarios)
     if not yes:
         _ask_if_long(lake, sweeps, engine, replications, workers)
@@ -61,7 +63,10 @@ def simulate(
     summaries, intervals = _simulate(lake, sweeps, engine, replications, workers, again, wanted)
     runs = [summary.as_dict() for summary in summaries]
     told = {"intervals": {name: asdict(found) for name, found in intervals.items()}} if wanted else {}
-    text = interval_table(metric, intervals, Counter(run["scenario"] for run in runs)) if wanted else runs_table(runs)
+    if wanted:
+        text = interval_table(metric, intervals, Counter(run["scenario"] for run in runs))
+    else:
+        text = runs_table(runs, [of_batches(summary.wait_batches) for summary in summaries])
     answer({"runs": runs, **told}, as_json, text)
 
 

@@ -49,21 +49,29 @@ def datasets_table(known: Sequence[tuple[Dataset, str]]) -> str:
     return "\n".join(parts).rstrip()
 
 
-def runs_table(runs: list[dict[str, Any]]) -> str:
-    """Return one line a run of `pipesim simulate`."""
+def runs_table(runs: list[dict[str, Any]], waits: Sequence[Interval]) -> str:
+    """Return one line a run of `pipesim simulate`.
+
+    Args:
+        runs: The runs' figures.
+        waits: The interval of each run's mean wait, by the batches of the run.
+    """
 
     def seconds(value: float | None) -> str:
         return "-" if value is None else f"{value:,.1f}"
 
-    titles = ("mean wait s", "p95 wait s", "mean jct s")
+    titles = ("mean wait s", "+-", "p95 wait s", "mean jct s")
     header = f"{'scenario':<24}{'repl.':>6}{'runs':>10}{'tasks':>10}{''.join(f'{t:>14}' for t in titles)}  utilization"
-    lines = [
-        f"{run['scenario']:<24}{run['replication']:>6}{run['pipelines']:>10,}{run['tasks']:>10,}{seconds(run['mean_wait_s']):>14}"
-        f"{seconds(run['p95_wait_s']):>14}{seconds(run['mean_jct_s']):>14}  "
-        + ", ".join(f"{pool} {'-' if value is None else format(value, '.0%')}" for pool, value in run["utilization"].items())
-        for run in runs
-    ]
-    return "\n".join([header, *lines])
+    lines = []
+    for run, wait in zip(runs, waits, strict=True):
+        sure = None if wait.low is None or wait.high is None else (wait.high - wait.low) / 2
+        figures = (run["mean_wait_s"], sure, run["p95_wait_s"], run["mean_jct_s"])
+        used = ", ".join(f"{pool} {'-' if part is None else format(part, '.0%')}" for pool, part in run["utilization"].items())
+        lines.append(
+            f"{run['scenario']:<24}{run['replication']:>6}{run['pipelines']:>10,}{run['tasks']:>10,}"
+            f"{''.join(f'{seconds(figure):>14}' for figure in figures)}  {used}"
+        )
+    return "\n".join([header, *lines, "+-: half the 95 % interval of the mean wait, by batches of the run"])
 
 
 def interval_table(metric: str, intervals: Mapping[str, Interval], replications: Mapping[str, int]) -> str:

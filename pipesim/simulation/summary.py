@@ -20,6 +20,8 @@ from pipesim.simulation.warmup import mser5
 from pipesim.trace import Trace
 
 _DAY_US = 86_400e6
+#: How many batches the waits of a run are cut into.
+BATCHES = 64
 _WALL_CLOCK = ("engine_seconds", "seconds")
 
 
@@ -62,6 +64,8 @@ class RunSummary:
         lifecycle: How models performed, and what keeping them fresh cost; where the scenario has a lifecycle. Its figures stand
             among the others in JSON and in storage.
         asked: The names of the figures that the scenario asks for.
+        wait_batches: Mean waits of as many equal batches of attempts, in the order in which they were queued, as tell how sure
+            the mean wait of this one run is; fewer than that where there are fewer attempts. In storage only.
     """
 
     scenario: str
@@ -92,10 +96,11 @@ class RunSummary:
     deadlines_missed: float | None = None
     lifecycle: LifecycleFigures | None = None
     asked: tuple[str, ...] = ()
+    wait_batches: tuple[float, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON object of the command line: of the figures that a scenario may ask for, those that it does."""
-        always = [field.name for field in fields(self) if field.name not in (*_ASKED, "lifecycle", "asked")]
+        always = [field.name for field in fields(self) if field.name not in (*_ASKED, "lifecycle", "asked", "wait_batches")]
         values = asdict(self)
         figures = {name: values[name] for name in (*always, *(name for name in self.asked if name != "bills"))}
         return figures | (values["lifecycle"] or {})
@@ -119,6 +124,7 @@ class RunSummary:
     def revive(cls, row: Mapping[str, Any], asked: Sequence[str]) -> RunSummary:
         """Make it again from a row of storage and the names of the figures that the scenario asks for; times are 0."""
         values: dict[str, Any] = {field.name: row[field.name] for field in fields(cls) if field.name in row}
+        values["wait_batches"] = tuple(values.get("wait_batches", ()))
         for name in (*_BY_POOL, "bills"):
             if values[name] is not None:
                 pools = [dict(entry) for entry in values[name]]
@@ -139,6 +145,7 @@ _TYPES: dict[str, pl.DataType] = {
     **dict.fromkeys(("scenario", "engine"), pl.String()),
     **dict.fromkeys(("replication", "pipelines", "tasks", "unfinished", "evictions", "node_failures", *_COUNTS), pl.Int64()),
     **{name: pl.List(pl.Struct({"pool": pl.String(), name: pl.Float64()})) for name in _BY_POOL},
+    "wait_batches": pl.List(pl.Float64()),
     "bills": pl.List(pl.Struct({"pool": pl.String()} | dict.fromkeys(("cost", "energy_kwh", "carbon_kg"), pl.Float64()))),
 }
 
@@ -184,6 +191,7 @@ def summarize(
         **figures,
         lifecycle=lifecycle_figures(compiled, schedule, scenario, usage) if scenario.lifecycle else None,
         asked=tuple(figures),
+        wait_batches=_batches(queued[queued >= since], wait_s[queued >= since]),
     )
 
 
@@ -204,6 +212,16 @@ def _waits(schedule: Schedule) -> tuple[Int64, Float64]:
     cut = schedule.interruptions
     queued = np.concatenate([schedule.queued[started], cut.queued])
     return queued, (np.concatenate([schedule.started[started], cut.started]) - queued) / 1e6
+
+
+def _batches(queued: Int64, wait_s: Float64) -> tuple[float, ...]:
+    """Return the mean waits of equal batches, in the order of the queue; what is left over at the end is in none."""
+    batches = min(BATCHES, len(queued))
+    if not batches:
+        return ()
+    each = len(queued) // batches
+    in_order = wait_s[np.argsort(queued, kind="stable")[: batches * each]]
+    return tuple(in_order.reshape(batches, each).mean(axis=1).tolist())
 
 
 def _asked(compiled: Compilation, schedule: Schedule, scenario: Scenario, usage: Usage) -> dict[str, Any]:

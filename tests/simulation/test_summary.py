@@ -1,10 +1,12 @@
 """The figures that a scenario asks for, of cases worked by hand; and how they are stored."""
 
+from dataclasses import replace
+
 import duckdb
 import pytest
 
 from pipesim.catalog import create_views
-from pipesim.simulation import Scenario, simulate
+from pipesim.simulation import RunSummary, Scenario, simulate
 from pipesim.simulation.summary import summarize
 from tests.simulation.test_results import SECOND, broken_twice, job
 
@@ -29,6 +31,18 @@ def test_a_plain_scenario_asks_for_nothing(trace_of):
     found = summary(trace_of, [job(0, 1)], G1)
     assert asked(found) == {}
     assert found.as_frame().select("warmup_s", "unfinished", "cost", "bills", "provisioned").row(0) == (None,) * 5
+
+
+def test_waits_are_kept_in_batches_in_the_order_of_the_queue(trace_of, monkeypatch):
+    """One GPU, jobs of 4 s at 0, 1, 2, 3 and 4 wait 0, 3, 6, 9 and 12 s: two batches of two, and one that is left over."""
+    monkeypatch.setattr("pipesim.simulation.summary.BATCHES", 2)
+    found = summary(trace_of, [job(at, 4) for at in (3, 0, 2, 4, 1)], G1)
+    assert found.wait_batches == (1.5, 7.5)
+    assert "wait_batches" not in found.as_dict()
+    monkeypatch.setattr("pipesim.simulation.summary.BATCHES", 64)
+    assert summary(trace_of, [job(at, 4) for at in (0, 1)], G1).wait_batches == (0.0, 3.0)
+    again = RunSummary.revive(found.as_frame().row(0, named=True), found.asked)
+    assert replace(found, seconds=0.0, engine_seconds=0.0) == again
 
 
 def test_a_warm_up_counts_for_nothing(trace_of):
