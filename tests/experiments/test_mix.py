@@ -46,6 +46,7 @@ def _search(lake: Lake, prices: dict[str, float], scenario: Scenario | None = No
     return find_mix(lake, scenario or _scenario(), ("big", "small"), wanted, **options)
 
 
+@pytest.mark.endurance
 def test_it_is_the_cheapest_of_all_that_meet_the_objective(two_kinds: Lake) -> None:
     wanted, met = Objective.parse(OBJECTIVE), {}
     for train, evaluate in product(range(1, 9), range(1, 7)):
