@@ -305,6 +305,7 @@ lifecycle: {{trigger: {trigger}, decay: {{gradual_per_day: 0.02}}, objective: 0.
 """
 
 
+@pytest.mark.endurance
 def test_strategies_of_retraining_are_compared(
     run: Cli, ask: Callable[..., dict[str, Any]], logs: Path, tmp_path: Path
 ) -> None:

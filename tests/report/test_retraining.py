@@ -325,6 +325,7 @@ def test_waits_of_users_and_of_retraining_are_the_means_of_the_replications(data
     assert [one.label for one in figure.series] == ["user work", "retraining"]
 
 
+@pytest.mark.endurance
 def test_no_figure_grows_with_the_number_of_strategies(lake: Lake) -> None:
     for i in range(45):
         simulate(lake, f"{i:02}-{'x' * 97}", lifecycle(i, 0.5 + i / 100))
