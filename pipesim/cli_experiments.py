@@ -60,7 +60,7 @@ def simulate(
     if not yes:
         _ask_if_long(lake, sweeps, engine, replications, workers)
     wanted = _wanted(precision, metric)
-    summaries, intervals = _simulate(lake, sweeps, engine, replications, workers, again, wanted)
+    summaries, intervals = _simulate(lake, sweeps, _variants(sweeps), engine, replications, workers, again, wanted)
     runs = [summary.as_dict() for summary in summaries]
     told = {"intervals": {name: asdict(found) for name, found in intervals.items()}} if wanted else {}
     if wanted:
@@ -93,11 +93,13 @@ def compare(
     lake, sweeps = Lake(home), _load_all(scenarios)
     if not yes:
         _ask_if_long(lake, sweeps, engine, replications, workers)
-    loaded = _scenarios(sweeps)
+    variants = _variants(sweeps)
+    loaded = _scenarios(variants)
     check_names([scenario.name for scenario in loaded], baseline)
     if keys := unlike(loaded):
         say(f"warning: the scenarios differ in {', '.join(keys)}, so what they are compared in may come from that")
-    summaries, _ = _simulate(lake, sweeps, engine, replications, workers, again, _wanted(precision, metric))
+    wanted = _wanted(precision, metric)
+    summaries, _ = _simulate(lake, sweeps, variants, engine, replications, workers, again, wanted)
     compared = compare_summaries(summaries, baseline)
     answer(compared.as_dict(), as_json, comparison_table(compared))
 
@@ -133,7 +135,7 @@ def capacity(
     lake, objective, prices = Lake(home), Objective.parse(slo), dict(map(_price, price or []))
     if len(pool) > 2:
         raise RequestError("one pool or two can be sized at once", where="--pool", remedy="name two at most")
-    wanted = _scenarios(_load_all(scenarios)) if scenarios else [read_scenario(lake, "as-is")]
+    wanted = _scenarios(_variants(_load_all(scenarios))) if scenarios else [read_scenario(lake, "as-is")]
 
     def tell(trial: Trial) -> None:
         if sys.stderr.isatty():
@@ -196,8 +198,8 @@ def _variants(sweeps: list[Sweep]) -> list[list[Variant]]:
     return found
 
 
-def _scenarios(sweeps: list[Sweep]) -> list[Scenario]:
-    return [variant.scenario for variants in _variants(sweeps) for variant in variants]
+def _scenarios(variants: list[list[Variant]]) -> list[Scenario]:
+    return [variant.scenario for of_file in variants for variant in of_file]
 
 
 def _ask_if_long(lake: Lake, sweeps: list[Sweep], engine: str | None, replications: int | None, workers: int | None) -> None:
@@ -229,6 +231,7 @@ def _ask_if_long(lake: Lake, sweeps: list[Sweep], engine: str | None, replicatio
 def _simulate(
     lake: Lake,
     sweeps: list[Sweep],
+    variants: list[list[Variant]],
     engine: str | None,
     replications: int | None,
     workers: int | None,
@@ -241,8 +244,7 @@ def _simulate(
     from pipesim.experiments.replications import run_scenarios
     from pipesim.experiments.sweeps import sweep_rows
 
-    variants = _variants(sweeps)
-    scenarios = [variant.scenario for of_file in variants for variant in of_file]
+    scenarios = _scenarios(variants)
     for sweep, of_file in zip(sweeps, variants, strict=True):
         if sweep.axes:
             lake.save_sweep(sweep.name, sweep_rows(sweep, of_file))

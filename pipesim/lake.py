@@ -417,12 +417,14 @@ class Lake:
 
     def drop_replications(self, scenario: str, keep: int) -> None:
         """Remove the stored replications numbered `keep` and above, which an earlier, larger run left."""
+        gone = [
+            folder
+            for folder in (self.lake / "simulated").glob(f"*/scenario={scenario}/replication=*")
+            if int(folder.name.removeprefix("replication=")) >= keep
+        ]
+        if not gone:  # as there mostly is nothing, which needs no commit
+            return
         with self.transaction() as tx:
-            gone = [
-                folder
-                for folder in (self.lake / "simulated").glob(f"*/scenario={scenario}/replication=*")
-                if int(folder.name.removeprefix("replication=")) >= keep
-            ]
             for folder in gone:
                 for path in folder.iterdir():
                     tx.remove(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -90,7 +91,7 @@ def run_scenarios(
     # A user's own order is known only when it has been loaded, and then with it the engine.
     make_ready(engine or DEFAULT, [s for s in scenarios if engine or own_policy(s.policy.order) is None], say)
     names = [scenario.name for scenario in scenarios]
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
     if repeated:
         raise RequestError(f"two scenarios are called {', '.join(repeated)}", remedy="give each scenario file its own `name`")
     if isinstance(replications, Mapping):
@@ -121,7 +122,8 @@ def run_scenarios(
                 on_done(result)
     for scenario, count in zip(scenarios, counts, strict=True):
         lake.drop_replications(scenario.name, keep=count)
-    return sorted([*done, *results], key=lambda result: (names.index(result.summary.scenario), result.summary.replication))
+    place_of = {name: place for place, name in enumerate(names)}
+    return sorted([*done, *results], key=lambda result: (place_of[result.summary.scenario], result.summary.replication))
 
 
 def try_replication(run: Run) -> RunResult | PipesimError:

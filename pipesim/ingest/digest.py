@@ -115,17 +115,19 @@ def _fetch_raw(staging: Staging, files: Sequence[LogFile], source: Source) -> No
     for number, line in missing:
         wanted.setdefault(number, []).append(line)
     found: list[pa.Table] = []
+    waiting, last = 0, next(reversed(wanted), None)
     for number, lines in wanted.items():
         table = _lines_of(con, files[number], source, lines)
         found.append(table.append_column("file_no", pa.repeat(pa.scalar(number, pa.int32()), len(table))))
-        if sum(map(len, found)) >= _FETCHED or number == max(wanted):
+        waiting += len(table)
+        if waiting >= _FETCHED or number == last:
             con.register("found_lines", pa.concat_tables(found))
             con.execute(
                 "UPDATE rejected SET raw = found.raw FROM found_lines found "
                 "WHERE rejected.raw IS NULL AND rejected.file_no = found.file_no AND rejected.line = found.line"
             )
             con.unregister("found_lines")
-            found = []
+            found, waiting = [], 0
 
 
 def _lines_of(con: duckdb.DuckDBPyConnection, file: LogFile, source: Source, wanted: list[int]) -> pa.Table:
