@@ -31,6 +31,8 @@ from pipesim.upgrade import COLUMNS, outdated, write_upgraded
 
 #: A commit takes milliseconds, a publication seconds; an ingest reads whole logs, and ingests go one after the other.
 _LOCK_TIMEOUT_S = {"commit": 120.0, "publish": 600.0, "ingest": 3600.0}
+#: How often a lock is asked for that another process holds: as a commit takes milliseconds, waiting is not to take longer.
+_ASK_EVERY_S = 0.002
 #: With less than this on the disk, that is the cause of whatever could not be written.
 _NO_ROOM_BYTES = 1 << 16
 #: In a folder of artifacts, the file that names the current one.
@@ -235,7 +237,7 @@ class Lake:
         """
         try:
             lock = self._locks[name]
-            with lock:
+            with lock.acquire(poll_interval=_ASK_EVERY_S if name == "commit" else None):
                 if lock.lock_counter == 1:
                     if name == "commit":
                         for record in sorted((self.root / ".staging").glob("*.commit")):
@@ -370,11 +372,14 @@ class Lake:
         return Trace.load(folder, "synthetic", name)
 
     def save_simulated(self, trace: Trace, replication: int, summary: pl.DataFrame, manifest: Mapping[str, Any]) -> None:
-        """Store one replication of a scenario (the trace's name) in place of any earlier one."""
+        """Store one replication of a scenario (the trace's name) in place of any earlier one; empty tables have no file."""
         with self.transaction() as tx:
             for table in trace:
-                folder = self.simulated_folder(table, trace.name, replication)
-                tx.write_frame(trace[table], folder / f"{table}.parquet")
+                file = self.simulated_folder(table, trace.name, replication) / f"{table}.parquet"
+                if trace[table].height:
+                    tx.write_frame(trace[table], file)
+                elif file.exists():
+                    tx.remove(file)
             tx.write_frame(summary, self.simulated_folder("summaries", trace.name, replication) / "summaries.parquet")
             tx.write_json(
                 {**manifest, "pipesim": __version__},

@@ -25,9 +25,11 @@ class Violation:
     doc: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trace:
     """The tables of one platform's history. Tables that are not given are empty; columns that are not given are NULL.
+
+    A trace is equal to itself alone, so that what was worked out from it can be kept for it.
 
     Args:
         frames: Polars frames by table name (see `pipesim.schema.TRACE_TABLES`).

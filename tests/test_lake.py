@@ -164,3 +164,12 @@ def test_a_home_that_cannot_be_written_is_refused_with_a_remedy(tmp_path: Path) 
 
 def test_hashes_tell_the_parts_apart() -> None:
     assert content_hash("ab", "c") != content_hash("a", "bc")
+
+
+def test_an_empty_table_has_no_file_and_replaces_one_that_has(lake: Lake) -> None:
+    edges = pl.DataFrame({"run_id": ["r"], "task_id": ["b"], "parent_task_id": ["a"]})
+    for tables in ({"task_edges": edges}, {}):
+        trace = Trace({"task_runs": pl.DataFrame([ROW]), **tables}, "simulated", "s")
+        lake.save_simulated(trace, 0, pl.DataFrame({"x": [1]}), {})
+        assert lake.load_simulated("s").task_edges.height == len(tables)
+    assert {p.name for p in lake.lake.rglob("*.parquet")} == {"task_runs.parquet", "summaries.parquet"}

@@ -54,7 +54,7 @@ def workload(lake: Lake, scenario: Scenario, replication: int, made: Made) -> Tr
     compared under common random numbers. Replication 0 draws with the seed itself, as `pipesim synthesize` does.
     """
     if scenario.workload.kind == "replay":
-        return lake.load_observed()
+        return _observed(lake.root, made["workload"]["ingests"])
     return _synthetic(lake.root, made["workload"]["model"], _synthesis(scenario, replication))
 
 
@@ -69,6 +69,20 @@ def _seed(scenario: Scenario, replication: int) -> int:
     return root if replication == 0 else int(stream(root, "replication", replication).integers(2**62))
 
 
+def expected_attempts(lake: Lake, scenario: Scenario) -> float:
+    """Return how many task attempts a replication has, about.
+
+    Raises:
+        RequestError: If a synthetic workload finds no model.
+    """
+    wanted = scenario.workload
+    if wanted.kind == "replay":
+        return lake.count_observed("task_runs")
+    model = _model(lake.root, _current(lake))
+    span = max((model.window.end - model.window.start).total_seconds(), 1.0)
+    return model.provenance.task_runs * wanted.scale * wanted.days * 86_400 / span
+
+
 def model_source(lake: Lake, scenario: Scenario, made: Made) -> ModelSource | None:
     """Return what the workload model knows of models, if the scenario has a lifecycle, given what `made_from` says."""
     if scenario.lifecycle is None:
@@ -76,8 +90,13 @@ def model_source(lake: Lake, scenario: Scenario, made: Made) -> ModelSource | No
     return _source(lake.root, made["lifecycle"]["model"], made["lifecycle"]["seed"])
 
 
-# A model never changes under its name, nor what is drawn from it with a seed. The last of each is kept, as the next scenario
-# mostly wants the same.
+# A log never changes under its identifier, nor a model under its name, nor what is drawn from it with a seed. The last of each
+# is kept, as the next scenario mostly wants the same.
+
+
+@lru_cache(maxsize=1)
+def _observed(home: Path, _ingests: str) -> Trace:
+    return Lake(home).load_observed()
 
 
 @lru_cache(maxsize=1)
@@ -107,7 +126,7 @@ def _current(lake: Lake) -> str:
 
 def history_of(lake: Lake, scenario: Scenario) -> Trace | None:
     """Return what was observed, if a synthetic workload is estimated from it; a replay is estimated from itself."""
-    return lake.load_observed() if _needs_history(scenario) else None
+    return _observed(lake.root, _ingests(lake)) if _needs_history(scenario) else None
 
 
 def _needs_history(scenario: Scenario) -> bool:

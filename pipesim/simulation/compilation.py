@@ -13,7 +13,6 @@ from pipesim.simulation.describe import name_tasks
 from pipesim.simulation.durations import hold_terms, hold_us
 from pipesim.simulation.engine import CODE, OWN, Int8, Int64, Nodes, SimulationInput, Tenants
 from pipesim.simulation.estimates import from_history, noisy, whole_us
-from pipesim.simulation.graph import build_graph
 from pipesim.simulation.machines import Machines, calendar_of, machines_of, scaling_of
 from pipesim.simulation.models.building import Models, prepare
 from pipesim.simulation.models.fleet import ModelSource
@@ -80,7 +79,7 @@ def compile_scenario(
     models = None if scenario.lifecycle is None else prepare(trace, scenario, scenario.lifecycle, source, room)
     rows = rows_of(trace, scenario) if models is None else models.rows
     runs, attempts = rows.runs, rows.attempts
-    graph = build_graph(rows.edges, attempts)
+    graph = rows.graph
     run, run_submitted = attempts["run"].to_numpy(), runs["submitted_at"].to_physical().fill_null(LATER).to_numpy()
     run_priority = runs["priority"].fill_null(0).to_numpy()
     natural = attempts["natural_s"].to_numpy()

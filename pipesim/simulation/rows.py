@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import polars as pl
 
@@ -11,6 +13,7 @@ from pipesim.schema import PIPELINE_RUNS, STATUSES
 from pipesim.simulation.calendar import LATER
 from pipesim.simulation.describe import name_tasks
 from pipesim.simulation.engine import FAILS
+from pipesim.simulation.graph import Graph, build_graph
 from pipesim.simulation.scenario import Scenario
 from pipesim.trace import Trace
 from pipesim.words import count
@@ -38,6 +41,15 @@ class Rows:
     horizon: int
     warnings: tuple[str, ...]
 
+    @cached_property
+    def graph(self) -> Graph:
+        """The dependencies of the tasks.
+
+        Raises:
+            RequestError: If an edge has a missing end, or tasks wait for each other in a circle.
+        """
+        return build_graph(self.edges, self.attempts)
+
     def with_retrainings(self, retrainings: Trace, scenario: Scenario) -> Rows:
         """Return these rows followed by those of runs that only a trigger submits, in their order."""
         if retrainings.task_runs.is_empty():
@@ -55,6 +67,10 @@ class Rows:
         )
 
 
+#: What was chosen of each trace last, for how many days and failures: scenarios of a sweep mostly want the same.
+_CHOSEN: WeakKeyDictionary[Trace, tuple[tuple[float | None, int | None], Rows]] = WeakKeyDictionary()
+
+
 def rows_of(trace: Trace, scenario: Scenario) -> Rows:
     """Choose and sort the rows of a trace.
 
@@ -62,6 +78,13 @@ def rows_of(trace: Trace, scenario: Scenario) -> Rows:
         EmptyTraceError: If the trace has no tasks, or none of its runs says when it was submitted.
         RequestError: If keys repeat, or a duration is no quantity.
     """
+    wanted = scenario.horizon_days, scenario.policy.retries.limit
+    if trace not in _CHOSEN or _CHOSEN[trace][0] != wanted:
+        _CHOSEN[trace] = wanted, _choose(trace, *wanted)
+    return _CHOSEN[trace][1]
+
+
+def _choose(trace: Trace, horizon_days: float | None, retries: int | None) -> Rows:
     if trace.task_runs.is_empty():
         raise EmptyTraceError("the trace has no tasks to simulate", remedy="ingest a log, or synthesize a trace, first")
     every = runs_of(trace)
@@ -72,10 +95,10 @@ def rows_of(trace: Trace, scenario: Scenario) -> Rows:
             where="pipeline_runs.submitted_at",
             remedy="map a column of the log to one of them",
         )
-    horizon = _horizon(known["submitted_at"].to_physical()[0], scenario.horizon_days)
+    horizon = _horizon(known["submitted_at"].to_physical()[0], horizon_days)
     late = pl.col("submitted_at").to_physical() > horizon
     runs = known.filter(~late)
-    attempts, surplus = _within_limit(_attempts(trace.task_runs, runs), scenario.policy.retries.limit)
+    attempts, surplus = _within_limit(_attempts(trace.task_runs, runs), retries)
     left_out = every.filter(late.fill_null(True)).select("run_id")
     found = {
         "neither submitted_at nor any queued_at is known": count(every.height - known.height, "run"),

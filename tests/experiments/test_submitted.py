@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pytest
 
 from pipesim.errors import RequestError
@@ -57,3 +58,23 @@ def test_a_new_model_is_drawn_from_at_once(fitted: Lake) -> None:
 def test_without_a_model_there_is_nothing_to_draw_from(lake: Lake) -> None:
     with pytest.raises(RequestError, match="no workload model yet"):
         submitted.made_from(lake, scenario_of("a", 3), 0)
+
+
+def test_a_log_is_read_once_until_it_grows(fitted: Lake) -> None:
+    replay = Scenario.model_validate({"name": "r", "platform": {"pools": [{"name": "p", "slots": 9}]}})
+    told = submitted.made_from(fitted, replay, 0)
+    first = submitted.workload(fitted, replay, 0, told)
+    assert submitted.workload(fitted, replay, 1, told) is first
+    with fitted.transaction() as tx:
+        more = first.task_runs.head(1).with_columns(run_id=pl.lit("new"))
+        tx.write_frame(more, fitted.observed_file("task_runs", "later"))
+        tx.write_json({}, fitted.ingest_manifest("later"))
+    grown = submitted.workload(fitted, replay, 0, submitted.made_from(fitted, replay, 0))
+    assert grown.task_runs.height == first.task_runs.height + 1
+
+
+def test_how_many_attempts_are_to_be_expected(fitted: Lake) -> None:
+    replay = Scenario.model_validate({"name": "r", "platform": {"pools": [{"name": "p", "slots": 9}]}})
+    assert submitted.expected_attempts(fitted, replay) == 500
+    drawn = scenario_of("a", 3)  # of two days, where the log has seven
+    assert submitted.expected_attempts(fitted, drawn) == pytest.approx(500 * 2 / 7, rel=0.05)

@@ -280,3 +280,15 @@ def test_parts_are_the_fewest_that_an_engine_can_place_while_nothing_runs(
         if able:
             parts = int(found.nodes.class_parts[k])
             assert parts == (min(able) if placement != "pack" else 1 + (len(empty.place(ask)) > 1))
+
+
+def test_what_is_kept_of_a_trace_is_of_the_same_horizon_and_limit(trace_of: Any) -> None:
+    runs = [{"submitted": day * 86_400.0, "tasks": [task("FAILED", "SUCCEEDED")]} for day in range(4)]
+    trace = trace_of(runs)
+    for horizon, limit, expected in ((None, None, (4, 8)), (1.5, None, (2, 4)), (1.5, 1, (2, 2)), (None, 1, (4, 4))):
+        what_if = Scenario(
+            name="s", platform={"pools": [G]}, horizon_days=horizon, policy={"retries": {"limit": limit}} if limit else {}
+        )  # fmt: skip
+        for one in (trace, trace_of(runs)):
+            found = compile_scenario(one, what_if)
+            assert (found.runs.height, found.attempts.height) == expected

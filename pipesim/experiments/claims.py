@@ -1,0 +1,71 @@
+"""Who simulates which scenarios in a home just now, so that two processes never simulate the same ones at once.
+
+Else both would do the same work; or, where scenarios of one name differ, each would replace and drop what the other stored.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from pipesim.lake import Lake, Transaction
+
+_CLAIM = "simulates.json"
+_ASK_EVERY_S = 0.2
+
+
+@contextmanager
+def claimed(lake: Lake, names: Sequence[str], say: Callable[[str], None] | None = None) -> Iterator[None]:
+    """Wait until no other process simulates any of these scenarios, and keep others from it while the context is open.
+
+    Args:
+        lake: The home.
+        names: The names of the scenarios.
+        say: Called once with a sentence if there is something to wait for.
+
+    Raises:
+        WorkError: If another process holds the commit lock for too long.
+    """
+    holder = Transaction(lake)  # nothing is committed; its folder goes when it closes, or when the lake recovers from a crash
+    try:
+        waiting = False
+        while taken := _taken(lake, holder.scratch, set(names)):
+            if say and not waiting:
+                say(f"another process simulates {taken} in this home just now; waiting for it")
+            waiting = True
+            time.sleep(_ASK_EVERY_S)
+        yield
+    finally:
+        holder.close()
+
+
+def _taken(lake: Lake, own: Path, names: set[str]) -> str | None:
+    """Claim the scenarios, or return one that a living process has claimed."""
+    with lake.lock():
+        for claim in own.parent.glob(f"*/{_CLAIM}"):
+            if (others := names & _claimed_by(claim)) and _lives(claim.parent):
+                return min(others)
+        (own / _CLAIM).write_text(json.dumps(sorted(names)), encoding="utf-8")
+    return None
+
+
+def _claimed_by(claim: Path) -> set[str]:
+    try:
+        return set(json.loads(claim.read_text(encoding="utf-8")))
+    except FileNotFoundError:  # given up just now
+        return set()
+
+
+def _lives(folder: Path) -> bool:
+    try:
+        with FileLock(folder / "owner.lock", timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # given up just now
+        return False
