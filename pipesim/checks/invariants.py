@@ -203,7 +203,9 @@ def _work(scenario: Scenario) -> pl.Expr:
     """Return the microseconds that an attempt's work takes in its pool (rule 4)."""
     speeds = {pool.name: pool.speed for pool in scenario.platform.pools}
     speed = pl.col("pool").replace_strict(speeds, default=None, return_dtype=pl.Float64)
-    work = (pl.col("natural_s") * 1e6 / speed).round()
+    overheads = {pool.name: pool.overhead_s * 1e6 for pool in scenario.platform.pools}
+    overhead = pl.col("pool").replace_strict(overheads, default=None, return_dtype=pl.Float64)
+    work = overhead.round() + (pl.col("natural_s") * 1e6 / speed).round()
     if (store := scenario.platform.store) is not None:
         # A megabyte a second is a byte a microsecond.
         moved = [

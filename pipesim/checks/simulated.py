@@ -55,10 +55,10 @@ def capacity(lake: Lake, runs: Sequence[tuple[str, int]]) -> Verdict:
 def hold_times(lake: Lake, runs: Sequence[tuple[str, int]]) -> Verdict:
     """What started holds its resources for as long as its work takes there, to the microsecond.
 
-    That is latency + read bytes / read rate + natural duration / speed of the pool + written bytes / write rate, each rounded
-    to the microsecond; and ended - started = duration. What was interrupted before needs the time to start again, and less by
-    what it has kept of its work; what is interrupted or does not end holds them for no longer than that. Where what was
-    submitted cannot be told, only ended - started is checked.
+    That is latency + read bytes / read rate + overhead and natural duration / speed of the pool + written bytes / write rate,
+    each rounded to the microsecond; and ended - started = duration. What was interrupted before needs the time to start
+    again, and less by what it has kept of its work; what is interrupted or does not end holds them for no longer than that.
+    Where what was submitted cannot be told, only ended - started is checked.
     """
     return _judge(lake, runs, wrong_times, "Every attempt took the time that its work takes", with_input=True)
 

@@ -22,7 +22,7 @@ def hold_us(attempts: pl.DataFrame, natural_s: Float64, placement: Placement, pl
         attempts: [A rows] `task_runs`.
         natural_s: [A] Seconds of work at speed 1.
         placement: Where they run, and which hold anything.
-        platform: Its pools' speeds, and its storage.
+        platform: Its pools' speeds and overheads, and its storage.
 
     Raises:
         RequestError: If they add up to more than can be counted.
@@ -46,7 +46,10 @@ def hold_us(attempts: pl.DataFrame, natural_s: Float64, placement: Placement, pl
 def hold_terms(attempts: pl.DataFrame, natural_s: Float64, placement: Placement, platform: Platform) -> list[Float64]:
     """Return what `hold_us` adds up, each [A], in the order of the rule."""
     speed = np.array([pool.speed for pool in platform.pools])[placement.pool]
+    overhead_s = np.array([pool.overhead_s for pool in platform.pools])[placement.pool]
     terms = [np.rint(natural_s * 1e6 / speed)]
+    if overhead_s.any():
+        terms = [np.rint(overhead_s * 1e6), *terms]
     store = platform.store
     if store is not None:
         read = attempts["read_bytes"].fill_null(0).to_numpy() / store.read_mb_per_s

@@ -24,7 +24,7 @@ RUNS = [("slow-store", 0)]
 SCENARIO = Scenario(
     name="slow-store",
     platform={
-        "pools": [{"name": "a", "gpus": 8.0, "speed": 1.5}, {"name": "b", "cpu_cores": 64.0}],
+        "pools": [{"name": "a", "gpus": 8.0, "speed": 1.5, "overhead_s": 7.5}, {"name": "b", "cpu_cores": 64.0}],
         "store": {"read_mb_per_s": 100.0, "write_mb_per_s": 30.0, "latency_s": 0.5},
     },
     policy={"order": "sjf", "backfill": "greedy"},

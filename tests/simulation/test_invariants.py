@@ -53,7 +53,10 @@ run = st.fixed_dictionaries({"submitted": st.integers(0, 4), "priority": st.samp
 workloads = st.lists(run, min_size=6, max_size=10)
 pools = st.tuples(
     st.fixed_dictionaries({"name": st.just("a"), "gpus": st.sampled_from([2, 2.5])}, optional={"slots": st.integers(1, 3)}),
-    st.fixed_dictionaries({"name": st.just("b"), "cpu_cores": st.sampled_from([2, 3])}, optional={"speed": st.just(2.0)}),
+    st.fixed_dictionaries(
+        {"name": st.just("b"), "cpu_cores": st.sampled_from([2, 3])},
+        optional={"speed": st.just(2.0), "overhead_s": st.sampled_from([1, 2.5])},
+    ),
 )
 policies = st.fixed_dictionaries(
     {
@@ -167,6 +170,7 @@ def fits(demand: dict[str, int], capacity: dict[str, int], held: list[dict[str, 
 def attempts_of(runs: list[dict[str, Any]], pools: Any, order: str) -> dict[tuple[int, int], list[Attempt]]:
     """Read the plain input: `a` has GPUs and takes what needs them, `b` has none and takes the rest."""
     capacity, speed = capacities(pools), {p["name"]: p.get("speed", 1) for p in pools}
+    overhead = {p["name"]: round(p.get("overhead_s", 0) * SECOND) for p in pools}
     found: dict[tuple[int, int], list[Attempt]] = defaultdict(list)
     for (r, run), number in itertools.product(enumerate(runs), range(3)):
         for k, task in enumerate(run["tasks"]):
@@ -175,7 +179,7 @@ def attempts_of(runs: list[dict[str, Any]], pools: Any, order: str) -> dict[tupl
             duration_s, status = task["attempts"][number]
             pool = task["pool"] if task["pool"] in capacity else "a" if task["gpus"] else "b"
             demand = {d: 1000 if d == "slots" else round(1000 * (task[d] or 0)) for d in capacity[pool]}
-            hold = None if duration_s is None else round(duration_s * SECOND / speed[pool])
+            hold = None if duration_s is None else overhead[pool] + round(duration_s * SECOND / speed[pool])
             share = max(demand[d] / capacity[pool][d] for d in demand)
             cores = task["cpu_cores"]
             key = {

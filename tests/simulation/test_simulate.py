@@ -104,11 +104,11 @@ def test_a_running_attempt_holds_its_pool_while_it_was_seen_and_stays_open(trace
     assert "1 running attempt" in result.warnings[0]
 
 
-def test_hold_time_is_latency_read_work_at_the_pools_speed_and_write(trace_of):
+def test_hold_time_is_latency_read_overhead_work_at_the_pools_speed_and_write(trace_of):
     store = {"read_mb_per_s": 3, "write_mb_per_s": 2, "latency_s": 0.05}
     task = one(10, gpus=1.0, read_bytes=1_000_000, written_bytes=500_000)
-    result = simulate(trace_of([run(0, task)]), scenario(G2 | {"speed": 3.0}, store=store))
-    assert result.trace.task_runs["duration_s"].to_list() == [(50_000 + 333_333 + 3_333_333 + 250_000) / 1e6]
+    result = simulate(trace_of([run(0, task)]), scenario(G2 | {"speed": 3.0, "overhead_s": 1.5}, store=store))
+    assert result.trace.task_runs["duration_s"].to_list() == [(50_000 + 333_333 + 1_500_000 + 3_333_333 + 250_000) / 1e6]
 
 
 def test_a_third_of_a_gpu_is_real_to_the_thousandth(trace_of):

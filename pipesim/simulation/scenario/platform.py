@@ -171,6 +171,7 @@ class Pool(Part):
         nodes: Instead of these, the machines of which it consists; one kind or a list of kinds.
         placement: Which of the nodes that fit is taken.
         speed: Natural durations are divided by it.
+        overhead_s: Seconds for which each attempt holds its resources besides: to be set up, or to be cleared away.
         gpu_type: The model of its GPUs, a description; `accepts` decides what goes where.
         accepts: Which tasks that name no pool are taken.
         failures: How often its nodes break.
@@ -187,6 +188,7 @@ class Pool(Part):
     nodes: Annotated[tuple[Nodes, ...], Field(min_length=1), BeforeValidator(_one_or_several)] | None = None
     placement: Placement | None = None
     speed: Amount = 1.0
+    overhead_s: NotNegative = 0.0
     gpu_type: Word | None = None
     accepts: Accepts | None = None
     failures: Failures | None = None
