@@ -402,3 +402,23 @@ def test_fit_warns_on_the_terminal_where_the_log_drifts(run: Cli, tmp_path: Path
     (warning,) = [line for line in err.splitlines() if line.startswith("warning: drift")]
     assert "durations differ by a factor of" in warning
     assert "--window 2026-03-16..2026-04-05" in warning
+
+
+def test_calibrate_tells_pools_and_figures_and_refuses_a_log_without_waits(
+    run: Cli, ask: Callable[..., dict[str, Any]], logs: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "two.yaml").write_text(SCENARIO)
+    ask("ingest", logs, "--source", "native")
+    code, _, err = run("calibrate", "two.yaml")
+    assert code == 2
+    assert "queued and when they started" in err
+
+    head, *jobs = JOBS.splitlines()
+    started = [f"{job},{job.split(',')[6].replace('00:00Z', f'0{n % 6}:30Z')}" for n, job in enumerate(jobs)]
+    (logs / "task_runs.csv").write_text("\n".join([f"{head},started_at", *started]))
+    ask("ingest", logs, "--source", "native", "--home", "other")
+    found = ask("calibrate", "two.yaml", "--home", "other")
+    assert set(found) == {"scenario", "calibrated", "file", "pools", "figures", "notes"}
+    assert [pool["pool"] for pool in found["pools"]] == ["training"]
+    assert {figure["figure"] for figure in found["figures"]} >= {"mean_wait_s", "p95_wait_s", "utilization"}
+    assert ask("simulate", found["file"], "--home", "other")["runs"][0]["scenario"] == "two-gpus-calibrated"

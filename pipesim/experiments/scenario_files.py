@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
@@ -108,7 +108,22 @@ def add_scenario(lake: Lake, draft: ScenarioDraft) -> Scenario:
             known = [f"{p}.{r}" for p, offer in pools.items() for r, value in offer.items() if isinstance(value, (int, float))]
             raise RequestError(f"{draft.base} has no {place}", where="capacity", remedy=f"it has {', '.join(known)}")
         pools[pool][resource] = amount
+    return write_scenario(lake, content)
+
+
+def write_scenario(lake: Lake, content: Mapping[str, Any]) -> Scenario:
+    """Write a scenario, given as plain values, to the home folder, in place of an earlier one of its name there.
+
+    Raises:
+        RequestError: If its name cannot be a file's name.
+        ConfigError: For all mistakes in it.
+    """
     with lake.transaction() as tx:
-        staged = tx.stage(lake.scenarios / f"{safe_name(draft.name, 'scenario')}.yaml")
-        staged.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        staged = tx.stage(scenario_file(lake, content["name"]))
+        staged.write_text(yaml.safe_dump(dict(content), sort_keys=False), encoding="utf-8")
         return load_scenario(staged)  # so that what stands in the folder can be read
+
+
+def scenario_file(lake: Lake, name: str) -> Path:
+    """Return where a scenario that is added to a home folder stands."""
+    return lake.scenarios / f"{safe_name(name, 'scenario')}.yaml"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from typing import Any
 
 from pipesim.errors import RequestError
 from pipesim.experiments.backends import Backend
@@ -70,6 +72,17 @@ def _resource(pool: Pool) -> tuple[str, int]:
         return "nodes", pool.nodes[0].count
     resource = next(name for name in CAPACITIES if getattr(pool, name) is not None)
     return resource, math.ceil(getattr(pool, resource))
+
+
+def resized(content: Mapping[str, Any], sized: Sized, capacity: int) -> dict[str, Any]:
+    """Return a scenario as plain values with another capacity of a pool."""
+    changed = deepcopy(dict(content))
+    pool = changed["platform"]["pools"][sized.place]
+    if sized.resource == "nodes":
+        pool["nodes"] = [{**pool["nodes"][0], "count": capacity}]
+    else:
+        pool[sized.resource] = capacity
+    return changed
 
 
 @dataclass(frozen=True)
@@ -201,11 +214,7 @@ class Trials:
         content["platform"]["oversized"] = "refuse"
         name = self._scenario.name[:60]
         for sized, capacity in zip(self.pools, capacities, strict=True):
-            pool = content["platform"]["pools"][sized.place]
-            if sized.resource == "nodes":
-                pool["nodes"] = [{**pool["nodes"][0], "count": capacity}]
-            else:
-                pool[sized.resource] = capacity
+            content = resized(content, sized, capacity)
             name += f"-{sized.name}-{sized.resource}-{capacity}"
         return Scenario.model_validate({**content, "name": re.sub(r"[^A-Za-z0-9._-]+", "-", name)})
 

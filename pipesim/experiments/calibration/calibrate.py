@@ -1,0 +1,164 @@
+"""The whole of a calibration: fit each pool, write the scenario that comes out, and tell what error remains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipesim.errors import RequestError
+from pipesim.experiments.calibration.figures import FigureError, errors, observed_figures, simulated_figures
+from pipesim.experiments.calibration.log import log_of
+from pipesim.experiments.calibration.pool_fit import PoolFit, fit_pool
+from pipesim.experiments.capacity.trials import Sized, resized
+from pipesim.experiments.replications import run_scenarios
+from pipesim.experiments.scenario_files import scenario_file, write_scenario
+from pipesim.lake import Lake
+from pipesim.simulation import Scenario
+from pipesim.trace import Trace
+
+_DAY_US = 86_400e6
+#: Room in a scenario's name for what is added to it.
+_LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What came out.
+
+    Args:
+        scenario: The scenario that was calibrated.
+        calibrated: The name of the one that came out.
+        file: Where it was written.
+        pools: What was found of each pool.
+        figures: The figures of the log beside what is simulated.
+        notes: What could not be done.
+    """
+
+    scenario: str
+    calibrated: str
+    file: Path
+    pools: tuple[PoolFit, ...]
+    figures: tuple[FigureError, ...]
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the command line."""
+        return asdict(self) | {"file": str(self.file)}
+
+
+def calibrate(
+    lake: Lake,
+    scenario: Scenario,
+    *,
+    replications: int = 10,
+    workers: int | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Calibration:
+    """Fit the platform of a scenario to the log, store the calibrated scenario, and compare it with the log.
+
+    The simulations that are compared stay in the lake: `NAME-replay`, `NAME-calibrated-replay` and, with a workload model,
+    `NAME-calibrated-drawn`.
+
+    Args:
+        lake: The home.
+        scenario: The platform and policy as they are believed to be; its workload is not looked at.
+        replications: How often drawn work is simulated.
+        workers: How many processes; by default as many as suit.
+        say: Called with a sentence now and then.
+
+    Raises:
+        EmptyTraceError: If nothing was ingested.
+        RequestError: If the log does not say when tasks were queued and started, or could not have run on the platform.
+    """
+    trace = lake.load_observed()
+    platform = _plain(scenario, f"{scenario.name[:_LONGEST_NAME]}-replay")
+    logs = log_of(trace, platform)
+    pools, notes = [], []
+    for log in logs:
+        name = platform.platform.pools[log.place].name
+        try:
+            sized = Sized.of(platform, name)
+        except RequestError as error:
+            notes.append(f"{error.message}: its capacity was not fitted")
+            continue
+        if say:
+            say(f"fitting the pool {name} to the waits of {len(log.waits):,} attempts")
+        pools.append(fit_pool(platform, log, sized))
+    calibrated = _calibrated(scenario, pools)
+    replay = _plain(calibrated, f"{calibrated.name}-replay")
+    days = (logs[0].until - _first(trace, platform)) / _DAY_US
+    wanted = [platform, replay]
+    if lake.current(lake.models) is None:
+        notes.append("there is no workload model, so the error of drawn work is not known: run `pipesim fit` first")
+    else:
+        content = replay.model_dump(mode="json", exclude_none=True)
+        content |= {"name": f"{calibrated.name}-drawn", "workload": {"kind": "synthetic", "days": days}}
+        wanted.append(Scenario.model_validate(content))
+    counts = {one.name: 1 if one.workload.kind == "replay" else replications for one in wanted}
+    run_scenarios(lake, wanted, replications=counts, workers=workers, reuse=True, say=say)
+    write_scenario(lake, calibrated.model_dump(mode="json", exclude_none=True))
+    return Calibration(
+        scenario=scenario.name,
+        calibrated=calibrated.name,
+        file=scenario_file(lake, calibrated.name),
+        pools=tuple(pools),
+        figures=tuple(_compared(lake, trace, platform, pools, wanted, counts, logs[0].until)),
+        notes=tuple(notes),
+    )
+
+
+def _plain(scenario: Scenario, name: str) -> Scenario:
+    """Return a scenario that replays the log to its end, without what retrains models."""
+    content = scenario.model_dump(mode="json", exclude_none=True)
+    for key in ("lifecycle", "horizon_days"):
+        content.pop(key, None)
+    return Scenario.model_validate(
+        content | {"name": name, "workload": {"kind": "replay"}, "warmup_days": 0.0, "replications": 1}
+    )
+
+
+def _calibrated(scenario: Scenario, pools: Sequence[PoolFit]) -> Scenario:
+    content = scenario.model_dump(mode="json", exclude_none=True)
+    for found in pools:
+        sized = Sized.of(scenario, found.pool)
+        # Of a pool of which nothing could be told, all stays as it is, what the scenario gives being no whole number too.
+        if not found.note:
+            content = resized(content, sized, found.capacity)
+            content["platform"]["pools"][sized.place]["overhead_s"] = found.overhead_s
+    content["name"] = f"{scenario.name[:_LONGEST_NAME]}-calibrated"
+    content["description"] = f"{scenario.name}, its pools fitted to the waits of the log."
+    return Scenario.model_validate(content)
+
+
+def _first(trace: Trace, platform: Scenario) -> int:
+    from pipesim.simulation.rows import rows_of
+
+    return int(rows_of(trace, platform).runs["submitted_at"].to_physical()[0])
+
+
+def _compared(
+    lake: Lake,
+    trace: Trace,
+    platform: Scenario,
+    pools: Sequence[PoolFit],
+    wanted: Sequence[Scenario],
+    counts: dict[str, int],
+    until: int,
+) -> list[FigureError]:
+    given, replay, *drawn = wanted
+    observed, told = observed_figures(trace, platform, until)
+    span = until - _first(trace, platform)
+    as_given = simulated_figures(lake.load_simulated(given.name), platform, (), until, told)
+    replayed = simulated_figures(lake.load_simulated(replay.name), platform, pools, until, told)
+    found = []
+    for one in drawn:
+        for number in range(counts[one.name]):
+            simulated = lake.load_simulated(one.name, number)
+            found.append(simulated_figures(simulated, platform, pools, _start(simulated) + span))
+    return errors(observed, as_given, replayed, found)
+
+
+def _start(trace: Trace) -> int:
+    return int(trace.pipeline_runs["submitted_at"].to_physical().min())  # type: ignore[arg-type]
