@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
-from filelock import FileLock, Timeout
 
 from pipesim import __version__
+from pipesim.aside import aside
 from pipesim.catalog import quote, snapshot_views
 from pipesim.errors import RequestError, WorkError
 from pipesim.lake import Lake, flush
@@ -57,7 +53,7 @@ def export(lake: Lake, file: Path, memory_limit: str = MEMORY_LIMIT) -> Exported
     begun = time.perf_counter()
     target = file.resolve()
     _check_target(lake, target, file)
-    with _aside(target, file) as folder:
+    with aside(target, file, "exporting") as folder:
         fresh = folder / "export.duckdb"
         try:
             with snapshot_views(lake, memory_limit, documented=True) as con:
@@ -140,36 +136,3 @@ def _check_target(lake: Lake, target: Path, shown: Path) -> None:
     if foreign:
         names = ", ".join(".".join(name) for name in foreign)
         raise RequestError(f"it holds tables that no export put there: {names}", where=str(shown), remedy=elsewhere)
-
-
-@contextmanager
-def _aside(target: Path, shown: Path) -> Iterator[Path]:
-    """Yield a hidden folder beside the target, gone at the end; remove those that dead processes left."""
-    try:
-        for left in target.parent.glob(f".{target.name}.*.exporting"):
-            _remove_abandoned(left)
-        folder = target.with_name(f".{target.name}.{uuid.uuid4().hex[:12]}.exporting")
-        folder.mkdir()
-    except OSError as error:
-        raise RequestError(
-            f"no file can be written in {target.parent}: {error.strerror}",
-            where=str(shown),
-            remedy="name a file in a folder that exists and can be written",
-        ) from error
-    owner = FileLock(folder / "owner.lock", timeout=0)
-    try:
-        owner.acquire()
-        yield folder
-    finally:
-        owner.release()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _remove_abandoned(folder: Path) -> None:
-    owner = FileLock(folder / "owner.lock", timeout=0)
-    try:
-        owner.acquire()
-    except (Timeout, OSError):
-        return  # its process is alive, or has just removed the folder itself
-    owner.release()
-    shutil.rmtree(folder, ignore_errors=True)
