@@ -12,6 +12,7 @@ import typer
 from pipesim import __version__
 from pipesim import cli_experiments as experiments
 from pipesim import cli_logs as logs
+from pipesim import cli_sharing as sharing
 from pipesim.cli_calibration import calibrate
 from pipesim.cli_options import HOME, Debug, Home, Json, answer, config, say
 from pipesim.errors import PipesimError
@@ -132,6 +133,8 @@ app.command()(experiments.simulate)
 app.command()(experiments.compare)
 app.command()(experiments.capacity)
 app.command()(calibrate)
+app.command()(sharing.share)
+app.command()(sharing.reproduce)
 
 
 @app.command()

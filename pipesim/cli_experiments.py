@@ -56,11 +56,11 @@ def simulate(
     """Simulate what-if scenarios, or sweeps over them, on the observed or a synthetic workload."""
     from pipesim.experiments.intervals import of_batches
 
-    lake, sweeps = Lake(home), _load_all(scenarios)
+    lake, sweeps = Lake(home), load_all(scenarios)
     if not yes:
         _ask_if_long(lake, sweeps, engine, replications, workers)
     wanted = _wanted(precision, metric)
-    summaries, intervals = _simulate(lake, sweeps, _variants(sweeps), engine, replications, workers, again, wanted)
+    summaries, intervals = _simulate(lake, sweeps, variants_of(sweeps), engine, replications, workers, again, wanted)
     runs = [summary.as_dict() for summary in summaries]
     told = {"intervals": {name: asdict(found) for name, found in intervals.items()}} if wanted else {}
     if wanted:
@@ -90,10 +90,10 @@ def compare(
     from pipesim.experiments.comparison import check_names, unlike
     from pipesim.experiments.comparison import compare as compare_summaries
 
-    lake, sweeps = Lake(home), _load_all(scenarios)
+    lake, sweeps = Lake(home), load_all(scenarios)
     if not yes:
         _ask_if_long(lake, sweeps, engine, replications, workers)
-    variants = _variants(sweeps)
+    variants = variants_of(sweeps)
     loaded = _scenarios(variants)
     check_names([scenario.name for scenario in loaded], baseline)
     if keys := unlike(loaded):
@@ -135,7 +135,7 @@ def capacity(
     lake, objective, prices = Lake(home), Objective.parse(slo), dict(map(_price, price or []))
     if len(pool) > 2:
         raise RequestError("one pool or two can be sized at once", where="--pool", remedy="name two at most")
-    wanted = _scenarios(_variants(_load_all(scenarios))) if scenarios else [read_scenario(lake, "as-is")]
+    wanted = _scenarios(variants_of(load_all(scenarios))) if scenarios else [read_scenario(lake, "as-is")]
 
     def tell(trial: Trial) -> None:
         if sys.stderr.isatty():
@@ -170,7 +170,7 @@ def _price(text: str) -> tuple[str, float]:
         ) from None
 
 
-def _load_all(paths: list[Path]) -> list[Sweep]:
+def load_all(paths: list[Path]) -> list[Sweep]:
     """Load every scenario file before the first is run, so that all mistakes show at once."""
     from pipesim.experiments.sweeps import load_sweep
 
@@ -185,7 +185,7 @@ def _load_all(paths: list[Path]) -> list[Sweep]:
     return loaded
 
 
-def _variants(sweeps: list[Sweep]) -> list[list[Variant]]:
+def variants_of(sweeps: list[Sweep]) -> list[list[Variant]]:
     """Return the scenarios of each file, or tell all mistakes in any of them."""
     found, problems = [], []
     for sweep in sweeps:
@@ -278,7 +278,7 @@ def _simulate(
                 results, found = run_scenarios(lake, scenarios, replications=replications, **options), {}
         finally:
             publish(lake)  # what was simulated before a scenario was refused is there to be queried
-            _warn(warned, [scenario.name for scenario in scenarios])
+            warn(warned, [scenario.name for scenario in scenarios])
     return [result.summary for result in results], found
 
 
@@ -288,7 +288,7 @@ def _wanted(precision: str | None, metric: str) -> Precision | None:
     return None if precision is None else Precision.parse(precision, metric)
 
 
-def _warn(warned: dict[str, set[str]], names: list[str]) -> None:
+def warn(warned: dict[str, set[str]], names: list[str]) -> None:
     """Tell the warnings, those of the most scenarios first, each with the first scenario that it concerns."""
     for warning, concerned in sorted(warned.items(), key=lambda item: -len(item[1]))[:_WARNINGS]:
         others = f" (and {count(len(concerned) - 1, 'other scenario')})" if len(concerned) > 1 else ""

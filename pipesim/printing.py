@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pipesim.experiments.capacity import Answer, Mix, Trial
     from pipesim.experiments.comparison import Comparison, Difference, Strategy
     from pipesim.experiments.intervals import Interval
+    from pipesim.experiments.sharing import Reproduced
     from pipesim.ingest import Preview
     from pipesim.ingest.datasets import Dataset
     from pipesim.quality import Quality
@@ -137,6 +138,21 @@ def comparison_table(compared: Comparison) -> str:
         lines += [f"  no difference found: {', '.join(same)}"] if same else []
     if compared.frontier:
         lines += ["", *_frontier(compared.frontier)]
+    return "\n".join(lines)
+
+
+def reproduced_table(found: Reproduced) -> str:
+    """Return one line a scenario of `pipesim reproduce`: whether its runs are equal, and which tables are not."""
+    lines = []
+    for name in dict.fromkeys(run.scenario for run in found.runs):
+        mine = [run for run in found.runs if run.scenario == name]
+        wrong = [run for run in mine if run.different]
+        if wrong:
+            tables = ", ".join(sorted({table for run in wrong for table in run.different}))
+            lines.append(f"{name}: different in {len(wrong):,} of {count(len(mine), 'replication')}: {tables}")
+        else:
+            how = "same bytes" if all(run.same_bytes for run in mine) else "same values in other bytes"
+            lines.append(f"{name}: equal, {how} ({count(len(mine), 'replication')})")
     return "\n".join(lines)
 
 

@@ -158,7 +158,7 @@ def run_replication(run: Run, tell: Tell | None = None) -> RunResult:
     lake, scenario = Lake(run.home), run.scenario
     try:
         made = made_from(lake, scenario, run.replication)
-        manifest = {"scenario": scenario.model_dump(mode="json", exclude_none=True), "replication": run.replication, **made}
+        manifest = _manifest(run, made)
         if run.reuse and (found := _kept(lake, run, manifest)):
             return found
         result = simulate(
@@ -176,6 +176,28 @@ def run_replication(run: Run, tell: Tell | None = None) -> RunResult:
     manifest |= {"engine": result.summary.engine, "warnings": list(result.warnings), "figures": list(result.summary.asked)}
     lake.save_simulated(result.trace, run.replication, result.summary.as_frame(), manifest)
     return RunResult(result.summary, result.warnings)
+
+
+def kept_replications(lake: Lake, scenario: Scenario, engine: str | None = None) -> int:
+    """Return how many replications the lake holds, from the first on, that `reuse` would take.
+
+    Args:
+        lake: The store.
+        scenario: The scenario.
+        engine: The engine that must have run them; None for any.
+    """
+    kept = 0
+    for number in lake.replications(scenario.name):
+        run = Run(lake.root, scenario, number, engine, reuse=True)
+        if number != kept or _kept(lake, run, _manifest(run, made_from(lake, scenario, number))) is None:
+            break
+        kept += 1
+    return kept
+
+
+def _manifest(run: Run, made: Mapping[str, Any]) -> dict[str, Any]:
+    scenario = run.scenario.model_dump(mode="json", exclude_none=True)
+    return {"scenario": scenario, "replication": run.replication, **made}
 
 
 def _kept(lake: Lake, run: Run, made: dict[str, Any]) -> RunResult | None:

@@ -1,0 +1,81 @@
+"""The commands by which experiments are given away, and simulated again by others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipesim.cli_experiments import Scenarios, load_all, variants_of, warn
+from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, answer, say
+from pipesim.lake import Lake
+from pipesim.printing import reproduced_table
+from pipesim.progress import bar
+from pipesim.words import count
+
+if TYPE_CHECKING:
+    from pipesim.experiments.replications import RunResult
+
+
+def share(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to write; an earlier share is replaced.")],
+    scenarios: Scenarios,
+    with_log: Annotated[
+        bool, typer.Option("--with-log", help="Give the log away where a scenario replays it, or estimates from it.")
+    ] = False,
+    engine: Engine = None,
+    replications: Replications = None,
+    workers: Workers = None,
+    home: Home = HOME,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write scenarios, what they were simulated on and what came out into a folder from which others get the same bytes."""
+    from pipesim.catalog import publish
+    from pipesim.experiments.sharing import share as write_share
+
+    lake, sweeps = Lake(home), load_all(scenarios)
+    variants = variants_of(sweeps)
+    warned: dict[str, set[str]] = {}
+
+    def note(result: RunResult) -> None:
+        for warning in result.warnings:
+            warned.setdefault(warning, set()).add(result.summary.scenario)
+
+    with bar("simulating") as progress:
+        try:
+            shared = write_share(
+                lake, folder, list(zip(sweeps, variants, strict=True)), with_log=with_log, engine=engine,
+                replications=replications, workers=workers, on_done=note, say=say, tell=progress,
+            )  # fmt: skip
+        finally:
+            publish(lake)  # what was simulated is there to be queried, whatever became of the share
+            warn(warned, [variant.scenario.name for of_file in variants for variant in of_file])
+    runs = f"{count(shared.runs, 'run')} of {count(shared.scenarios, 'scenario')}, {shared.simulated:,} of them simulated now"
+    text = f"{folder}: {runs}; {shared.bytes:,} bytes\nothers get the same by: pipesim reproduce {folder}"
+    answer(shared.as_dict(), as_json, text)
+
+
+def reproduce(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What `pipesim share` wrote.")],
+    anyway: Annotated[bool, typer.Option("--anyway", help="Try it though another version of pipesim made the share.")] = False,
+    allow_code: Annotated[bool, typer.Option("--allow-code", help="Run the Python code in the share; read it first.")] = False,
+    workers: Workers = None,
+    home: Annotated[
+        Path | None, typer.Option("--home", metavar="FOLDER", help="A new home folder to keep what comes out.")
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Simulate everything in a share again and compare each table; exit 1 if one is different."""
+    from pipesim.catalog import publish
+    from pipesim.experiments.sharing import reproduce as simulate_again
+
+    with bar("simulating again") as progress:
+        found = simulate_again(folder, home=home, workers=workers, anyway=anyway, allow_code=allow_code, say=say, tell=progress)
+    if home is not None:
+        publish(Lake(home))
+    answer(found.as_dict(), as_json, reproduced_table(found))
+    if found.different:
+        raise typer.Exit(1)
