@@ -103,8 +103,8 @@ class Transaction:
         return staged
 
     def write_frame(self, frame: pl.DataFrame, target: Path) -> None:
-        """Write a frame as Parquet."""
-        frame.write_parquet(self.stage(target), compression="zstd", compression_level=1)
+        """Write a frame as Parquet: equal frames as equal bytes, also where another number of cores cut them into chunks."""
+        frame.rechunk().write_parquet(self.stage(target), compression="zstd", compression_level=1)
 
     def write_json(self, value: Mapping[str, Any], target: Path) -> None:
         """Write a JSON object: sorted keys, so that equal values are equal bytes."""

@@ -132,6 +132,15 @@ def test_equal_content_is_equal_bytes(lake: Lake, tmp_path: Path) -> None:
     assert _files(lake) == _files(other)
 
 
+def test_how_a_table_is_cut_into_chunks_does_not_show_in_its_bytes(lake: Lake) -> None:
+    """As the number of cores decides on that."""
+    rows = pl.DataFrame({"n": range(300_000)})
+    with lake.transaction() as tx:
+        tx.write_frame(rows, lake.root / "whole.parquet")
+        tx.write_frame(pl.concat([rows[:70_001], rows[70_001:]], rechunk=False), lake.root / "cut.parquet")
+    assert (lake.root / "whole.parquet").read_bytes() == (lake.root / "cut.parquet").read_bytes()
+
+
 def test_fewer_replications_leave_no_old_ones(lake: Lake) -> None:
     for replication in range(3):
         lake.save_simulated(

@@ -16,6 +16,7 @@ from pipesim.verbs import fit_workload
 from pipesim.workload import FitConfig
 
 START = datetime(2026, 3, 2)
+ORIGIN = {"source": "native", "source_file": "log.jsonl", "ingest_id": "i"}
 
 
 @pytest.fixture(scope="session")
@@ -31,7 +32,8 @@ def _fitted_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     trace = Trace({"pipeline_runs": rows, "task_runs": rows})
     with lake.transaction() as tx:
         for table in ("pipeline_runs", "task_runs"):
-            tx.write_frame(trace[table], lake.observed_file(table, "i"))
+            where = [pl.lit(word).alias(column) for column, word in ORIGIN.items()]
+            tx.write_frame(trace[table].with_columns(*where, source_line=1), lake.observed_file(table, "i"))
     fit_workload(lake, FitConfig(arrivals="poisson", marks="independent"))
     return lake.root
 

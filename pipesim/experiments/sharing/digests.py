@@ -21,8 +21,7 @@ class Digest(BaseModel):
     """What identifies a table.
 
     Args:
-        sha256: Of the Parquet file. Equal values may be other bytes in another version of Polars, and in large tables also on
-            a machine with another number of cores, which puts rows into other groups.
+        sha256: Of the Parquet file; another version of Polars may write equal values as other bytes.
         values: SHA-256 of the names and kinds of the columns and of all values in their order.
     """
 

@@ -113,7 +113,7 @@ def write_inputs(
     for table, name in files.items():
         assert log is not None
         (folder / name).parent.mkdir(exist_ok=True)
-        log[table].write_parquet(folder / name, compression="zstd")
+        log[table].rechunk().write_parquet(folder / name, compression="zstd")
     return f"inputs/{model}.json" if model else None, files
 
 

@@ -19,7 +19,7 @@ def write_results(results: Sequence[RunResult], sweeps: Mapping[str, pl.DataFram
     if sweeps:
         tables[SWEEPS.name] = pl.concat(sweeps.values())
     for name, frame in tables.items():
-        frame.write_parquet(folder / f"{name}.parquet", compression="zstd")
+        frame.rechunk().write_parquet(folder / f"{name}.parquet", compression="zstd")
         _flat(frame).write_csv(folder / f"{name}.csv")
 
 
