@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pipesim import __version__
 from pipesim.errors import FileError, RequestError
 from pipesim.experiments.sharing.digests import Digest, sha256_of
+from pipesim.schema import TRACE_TABLES
 
 FILE = "manifest.json"
 #: The packages that have a say in what comes out.
@@ -26,6 +27,13 @@ def _inside(name: str) -> str:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or path.as_posix() != name or name == ".":
         raise ValueError("no file of this folder")
+    return name
+
+
+def _table(name: str) -> str:
+    """Refuse what is no table of a log, as it becomes a path in a home folder."""
+    if name not in TRACE_TABLES:
+        raise ValueError("no table of a log")
     return name
 
 
@@ -95,7 +103,7 @@ class Manifest(_Part):
     software: Software
     scenarios: tuple[Inside, ...]
     model: Inside | None
-    log: Mapping[str, Inside]
+    log: Mapping[Annotated[str, AfterValidator(_table)], Inside]
     orders: Mapping[str, Inside]
     runs: tuple[SharedRun, ...]
     files: Mapping[Inside, str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,9 @@ from pipesim.experiments.sharing.results import write_results
 from pipesim.experiments.sweeps import Sweep, Variant, sweep_rows
 from pipesim.lake import Lake
 from pipesim.simulation import Scenario, Tell
-from pipesim.verbs import load_model
 from pipesim.words import count
+from pipesim.workload import WorkloadModel
+from pipesim.workload.marks.independent import IndependentMarks
 
 #: A scenario file, and what it stands for.
 Experiment = tuple[Sweep, Sequence[Variant]]
@@ -146,7 +147,7 @@ def share(
         manifest = _fill(fresh, lake, given, results)
         size, sha256 = sum((fresh / name).stat().st_size for name in [*files_of(fresh), FILE]), sha256_of(fresh / FILE)
     if say:
-        for sentence in _given_away(lake, manifest, log_rows):
+        for sentence in _given_away(target, manifest, log_rows):
             say(sentence)
     simulated = sum(not result.kept for result in results)
     seconds = round(time.perf_counter() - begun, 3)
@@ -223,15 +224,20 @@ def _log_unasked(lake: Lake, scenarios: Sequence[Scenario]) -> RequestError:
     )
 
 
-def _given_away(lake: Lake, manifest: Manifest, log_rows: int) -> list[str]:
+def _given_away(folder: Path, manifest: Manifest, log_rows: int) -> Iterator[str]:
     """Say what a share tells of the platform, as that may be confidential."""
-    told = []
     if log_rows:
-        told.append(f"warning: the share holds the log: {count(log_rows, 'row')}, with all names in them")
+        yield f"warning: the share holds the log: {count(log_rows, 'row')}, with all names in them"
     if manifest.model:
-        model = load_model(lake, Path(manifest.model).stem)
+        model = WorkloadModel.from_json((folder / manifest.model).read_text(encoding="utf-8"))
         of = model.combinations
-        named = {"pipeline": model.structure.pipelines, "tenant": of.tenant, "user": of.user}
-        counts = ", ".join(count(len(set(names) - {None}), word) for word, names in named.items())
-        told.append(f"note: the workload model in the share names {counts} of the log, and how often each submitted what")
-    return told
+        names = {"pipeline": model.structure.pipelines, "tenant": of.tenant, "user": of.user}
+        named = ", ".join(count(len(set(said) - {None}), word) for word, said in names.items())
+        if isinstance(model.marks, IndependentMarks):
+            yield f"note: the workload model in the share names {named}, and how often each submitted what"
+        else:
+            runs = count(len(model.marks.runs.hour), "single run")
+            yield (
+                f"warning: the workload model in the share names {named}, and tells of {runs} of the log in which hour each "
+                "came, whose it was and about how long it took; a model of `pipesim fit --marks independent` does not"
+            )

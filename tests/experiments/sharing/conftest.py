@@ -1,4 +1,4 @@
-"""A share of every kind of scenario: a sweep, a replay, models that are retrained, an order of one's own."""
+"""A share of every kind of scenario: a sweep, a replay, models that are retrained, estimates, an order of one's own."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ SCENARIOS = {
     "replay": "workload: {kind: replay}\nplatform: {pools: [{name: p, slots: 2}]}\n",
     "retrained": SYNTHETIC.replace("slots: 2", "slots: 4")
     + "lifecycle: {live_after: train, trigger: {staleness: {days: 1}}, decay: {gradual_per_day: 0.02}}\n",
+    "estimated": SYNTHETIC + "policy: {order: sjf, estimates: history}\n",
     "own": SYNTHETIC + "policy: {order: 'ORDER:shortest'}\n",
 }
 ORDER = "def shortest(task):\n    return task.estimated_duration_s\n"

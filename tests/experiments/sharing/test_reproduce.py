@@ -10,12 +10,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipesim import cli
+from pipesim import __version__, cli, verbs
 from pipesim.catalog import snapshot_views
 from pipesim.errors import FileError, RequestError
 from pipesim.experiments import replications
 from pipesim.experiments.sharing import Experiment, reproduce, share
+from pipesim.experiments.sweeps import load_sweep
 from pipesim.lake import Lake
+from pipesim.workload import FitConfig
+from tests.conftest import REPOSITORY
 
 Write = Callable[..., list[Experiment]]
 
@@ -41,7 +44,7 @@ def test_all_of_it_is_simulated_again_and_is_the_same(shared: Path, monkeypatch:
     found = reproduce(shared, workers=1, allow_code=True)
     assert sorted(simulated) == sorted(f"{run.scenario}/{run.replication}" for run in found.runs)
     told = found.as_dict()
-    assert (told["runs"], told["equal"], told["same_bytes"], told["different"]) == (7, 7, 7, [])
+    assert (told["runs"], told["equal"], told["same_bytes"], told["different"]) == (8, 8, 8, [])
     assert {path: path.stat().st_mtime_ns for path in shared.rglob("*")} == before
 
 
@@ -50,13 +53,29 @@ def test_processes_give_the_same(sweep_share: Path) -> None:
     assert reproduce(sweep_share, workers=2).as_dict()["same_bytes"] == 4
 
 
+@pytest.mark.endurance
+def test_a_log_is_replayed_from_no_more_tables_than_are_needed(lake: Lake, tmp_path: Path) -> None:
+    """With the models that a log tells, and without."""
+    verbs.ingest_logs(lake, [REPOSITORY / "traces" / "sample"], "native")
+    verbs.fit_workload(lake, FitConfig(arrivals="poisson", marks="independent"))
+    for name, lifecycle in (("plain", ""), ("models", "lifecycle: {trigger: {drift: {below: 0.75}}, replaces: [schedule]}\n")):
+        file = tmp_path / f"{name}.yaml"
+        file.write_text(f"platform: {{pools: [{{name: gpu, gpus: 8}}, {{name: cpu, cpu_cores: 24}}]}}\n{lifecycle}")
+        sweep = load_sweep(file)
+        share(lake, tmp_path / name, [(sweep, sweep.variants())], with_log=True)
+        assert reproduce(tmp_path / name).as_dict()["same_bytes"] == 1
+    held = [{path.stem for path in (tmp_path / name / "inputs" / "log").iterdir()} for name in ("plain", "models")]
+    assert held[0] == {"pipeline_runs", "task_runs", "task_edges"}
+    assert held[1] == held[0] | {"models", "model_metrics"}
+
+
 def test_what_comes_out_can_be_kept_and_asked(shared: Path, tmp_path: Path) -> None:
     home = tmp_path / "kept"
     reproduce(shared, home=home, workers=1, allow_code=True)
     with snapshot_views(Lake(home)) as con:
         rows = con.sql("SELECT origin, count(DISTINCT trace) FROM traces.task_runs GROUP BY 1 ORDER BY 1").fetchall()
         assert con.sql("SELECT min(source_line), max(source_line) FROM observed.task_runs").fetchall() == [(1, 500)]
-    assert rows == [("observed", 1), ("simulated", 5)]
+    assert rows == [("observed", 1), ("simulated", 6)]
     with pytest.raises(RequestError, match="this is not new"):
         reproduce(shared, home=home, workers=1, allow_code=True)
 
@@ -107,6 +126,7 @@ def test_files_that_were_changed_or_are_missing_are_named(sweep_share: Path, nam
         (lambda m: m["files"].update({"../secret": "0" * 64}), "no file of this folder"),
         (lambda m: m.update(scenarios=["/etc/passwd"]), "no file of this folder"),
         (lambda m: m.update(model="inputs/../../m.json"), "no file of this folder"),
+        (lambda m: m.update(log={"../../x": "README.txt"}), "no table of a log"),
         (lambda m: m.update(format=2), "cannot read what the share says of itself: format"),
         (lambda m: m["runs"][0].update(scenario="another"), "no scenario another"),
     ],
@@ -128,20 +148,20 @@ def test_what_is_no_share_is_refused(tmp_path: Path) -> None:
         reproduce(tmp_path / "nowhere")
 
 
-def test_another_version_is_tried_only_if_that_is_asked_for(sweep_share: Path) -> None:
-    _change(sweep_share, lambda manifest: manifest["software"].update(pipesim="99.0"))
+def test_another_version_is_tried_only_if_that_is_asked_for_and_other_packages_are_noted(sweep_share: Path) -> None:
+    def change(manifest: dict[str, Any]) -> None:
+        manifest["software"]["pipesim"] = "99.0"
+        manifest["software"]["packages"]["polars"] = "0.1"
+
+    _change(sweep_share, change)
     with pytest.raises(RequestError, match=r"pipesim 99\.0 made this share.*\n.*install pipesim 99\.0, or say --anyway"):
         reproduce(sweep_share)
     said: list[str] = []
     assert reproduce(sweep_share, anyway=True, workers=1, say=said.append).different == ()
-    assert said[0].startswith("note: the share was made with pipesim 99.0, here ")
-
-
-def test_other_packages_are_noted(sweep_share: Path) -> None:
-    _change(sweep_share, lambda manifest: manifest["software"]["packages"].update(polars="0.1"))
-    said: list[str] = []
-    reproduce(sweep_share, workers=1, say=said.append)
-    assert said == [f"note: the share was made with polars 0.1, here {pl.__version__}"]
+    assert said == [
+        f"note: the share was made with pipesim 99.0, here {__version__}",
+        f"note: the share was made with polars 0.1, here {pl.__version__}",
+    ]
 
 
 def test_code_of_others_runs_only_if_that_is_allowed(shared: Path) -> None:

@@ -17,7 +17,8 @@ from pipesim.experiments.replications import RunResult, run_scenarios
 from pipesim.experiments.sharing import Experiment, reproduce, share
 from pipesim.experiments.sweeps import load_sweep
 from pipesim.lake import CURRENT, Lake
-from pipesim.verbs import load_model
+from pipesim.verbs import fit_workload, load_model
+from pipesim.workload import FitConfig
 
 Write = Callable[..., list[Experiment]]
 
@@ -32,7 +33,7 @@ def test_a_share_holds_what_others_need_and_says_what_it_is(made: tuple[Lake, Pa
     assert set(content) == {
         "README.txt", "manifest.json", f"inputs/{lake.current(lake.models)}.json", "inputs/orders/order.py",
         "inputs/log/pipeline_runs.parquet", "inputs/log/task_runs.parquet",
-        "scenarios/own.yaml", "scenarios/replay.yaml", "scenarios/retrained.yaml", "scenarios/sweep.yaml",
+        *(f"scenarios/{name}.yaml" for name in ("estimated", "own", "replay", "retrained", "sweep")),
         "results/summaries.csv", "results/summaries.parquet", "results/sweeps.csv", "results/sweeps.parquet",
     }  # fmt: skip
     manifest = json.loads(content["manifest.json"])
@@ -41,9 +42,10 @@ def test_a_share_holds_what_others_need_and_says_what_it_is(made: tuple[Lake, Pa
     assert "pipesim reproduce ." in content["README.txt"].decode()
     assert [(run["scenario"], run["replication"], run["engine"]) for run in manifest["runs"]] == [
         ("sweep-order-fifo", 0, "compiled"), ("sweep-order-fifo", 1, "compiled"), ("sweep-order-sjf", 0, "compiled"),
-        ("sweep-order-sjf", 1, "compiled"), ("replay", 0, "compiled"), ("retrained", 0, "compiled"), ("own", 0, "reference"),
+        ("sweep-order-sjf", 1, "compiled"), ("replay", 0, "compiled"), ("retrained", 0, "compiled"),
+        ("estimated", 0, "compiled"), ("own", 0, "reference"),
     ]  # fmt: skip
-    first, second, *_, replay, retrained, _ = (run["seeds"] for run in manifest["runs"])
+    first, second, *_, replay, retrained, _, _ = (run["seeds"] for run in manifest["runs"])
     assert first == {"root": 3, "workload": 3}
     assert second["workload"] not in (0, 3)
     assert replay == {"root": 0}
@@ -113,7 +115,21 @@ def test_what_needs_no_log_is_shared_without_it_and_says_what_the_model_names(
     )
     assert shared.log_rows == 0
     assert not (tmp_path / "share" / "inputs" / "log").exists()
-    assert "note: the workload model in the share names 1 pipeline, 0 tenants, 0 users" in said[-1]
+    assert said == [
+        "note: the workload model in the share names 1 pipeline, 0 tenants, 0 users, and how often each submitted what"
+    ]
+
+
+def test_a_model_that_tells_of_single_runs_is_shared_with_a_warning(
+    fitted: Lake, tmp_path: Path, write_scenarios: Write
+) -> None:
+    fit_workload(fitted, FitConfig(arrivals="poisson", marks="same-day"))
+    said: list[str] = []
+    share(
+        fitted, tmp_path / "share", write_scenarios(tmp_path / "given", ["sweep"]), replications=1, workers=1, say=said.append
+    )
+    assert "tells of 500 single runs of the log" in said[-1]
+    assert said[-1].startswith("warning: ")
 
 
 def test_what_changes_meanwhile_is_not_shared(fitted: Lake, tmp_path: Path, write_scenarios: Write) -> None:
