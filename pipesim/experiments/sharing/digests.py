@@ -38,12 +38,13 @@ def sha256_of(path: Path) -> str:
 
 
 def run_digests(lake: Lake, scenario: str, replication: int) -> dict[str, Digest]:
-    """Return what identifies each table of a simulated run, by the table's name."""
-    found = {}
-    for table in RUN_TABLES:
-        file = lake.simulated_folder(table, scenario, replication) / f"{table}.parquet"
-        found[table] = Digest(sha256=sha256_of(file), values=hash_of_values(pl.read_parquet(file, hive_partitioning=False)))
-    return found
+    """Return what identifies each table of a simulated run that has rows, by the table's name."""
+    files = {table: lake.simulated_folder(table, scenario, replication) / f"{table}.parquet" for table in RUN_TABLES}
+    return {
+        table: Digest(sha256=sha256_of(file), values=hash_of_values(pl.read_parquet(file, hive_partitioning=False)))
+        for table, file in files.items()
+        if file.is_file()
+    }
 
 
 def hash_of_values(frame: pl.DataFrame) -> str:

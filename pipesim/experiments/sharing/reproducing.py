@@ -170,12 +170,13 @@ def _simulate(run: Run, *, keep: bool) -> dict[str, Digest]:
     digests = run_digests(lake, name, run.replication)
     if not keep:  # else a sweep of thousands of runs would fill the disk
         for table in (*RUN_TABLES, "manifests"):
-            shutil.rmtree(lake.simulated_folder(table, name, run.replication))
+            shutil.rmtree(lake.simulated_folder(table, name, run.replication), ignore_errors=True)
     return digests
 
 
 def _compared(run: SharedRun, found: Mapping[str, Digest]) -> RunCheck:
-    different = [name for name, shared in run.tables.items() if name not in found or found[name].values != shared.values]
+    values = [{name: digest.values for name, digest in tables.items()} for tables in (run.tables, found)]
+    different = [name for name in RUN_TABLES if values[0].get(name) != values[1].get(name)]
     return RunCheck(
         run.scenario,
         run.replication,
