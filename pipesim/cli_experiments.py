@@ -242,12 +242,10 @@ def _simulate(
     from pipesim.catalog import publish
     from pipesim.experiments.precision import run_to_precision
     from pipesim.experiments.replications import run_scenarios
-    from pipesim.experiments.sweeps import sweep_rows
+    from pipesim.experiments.sweeps import save_sweeps
 
     scenarios = _scenarios(variants)
-    for sweep, of_file in zip(sweeps, variants, strict=True):
-        if sweep.axes:
-            lake.save_sweep(sweep.name, sweep_rows(sweep, of_file))
+    save_sweeps(lake, sweeps)
     left = Counter({scenario.name: replications or scenario.replications for scenario in scenarios})
     waits: dict[str, list[float]] = {}
     warned: dict[str, set[str]] = {}

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipesim.catalog import snapshot_views
-from pipesim.errors import ConfigError
-from pipesim.experiments.sweeps import Sweep, load_sweep, sweep_rows
+from pipesim.errors import ConfigError, RequestError
+from pipesim.experiments.sweeps import Sweep, load_sweep, may_be_of, sweep_rows
+from pipesim.experiments.sweeps import sweep as sweeping
 from pipesim.lake import Lake
 
 BASE = {
@@ -22,6 +23,8 @@ BASE = {
     "workload": {"kind": "synthetic", "days": 7},
     "platform": {"pools": [{"name": "training", "gpus": 8}, {"name": "c.p.u", "cpu_cores": 24}]},
 }
+
+SIZES = {"policy.checkpoint_s": {"sweep": {"from": 1, "to": 10, "step": 1}}}
 
 
 def _load(folder: Path, text: str) -> Sweep:
@@ -75,7 +78,7 @@ def test_what_is_swept_stands_in_the_catalogue(lake: Lake, tmp_path: Path) -> No
     sweep = _load(tmp_path, yaml.safe_dump(content, sort_keys=False))
     with snapshot_views(lake) as con:
         assert con.sql("SELECT count(*) FROM simulated.sweeps").fetchall() == [(0,)]
-    lake.save_sweep(sweep.name, sweep_rows(sweep, sweep.variants()))
+    lake.save_sweep(sweep.name, sweep_rows(sweep))
     with snapshot_views(lake) as con:
         rows = con.sql(
             "SELECT scenario, key, position, value, number FROM simulated.sweeps WHERE scenario LIKE '%fifo%'"
@@ -90,6 +93,11 @@ def test_a_file_without_a_sweep_is_one_scenario(tmp_path: Path) -> None:
     sweep = _load(tmp_path, yaml.safe_dump(BASE))
     (variant,) = sweep.variants()
     assert (sweep.size, variant.scenario.name, dict(variant.values)) == (1, "size", {})
+
+
+def test_the_name_of_one_scenario_is_checked_as_it_stands(tmp_path: Path) -> None:
+    assert "string" in _problems(tmp_path, yaml.safe_dump({**BASE, "name": 5}))["name"]
+    assert "cannot be the name" in _problems(tmp_path, yaml.safe_dump({**BASE, "name": "a b", **SIZES}))["name"]
 
 
 def test_a_dotted_key_says_where_it_belongs(tmp_path: Path) -> None:
@@ -127,6 +135,42 @@ def test_names_tell_all_scenarios_apart(sizes: list[int]) -> None:
     assert len(set(names)) == len(names) == sweep.size == prod(sizes)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from(["own", "a b", "a-b", "a/b", "x" * 90, "x" * 91]), min_size=1, max_size=6, unique=True))
+def test_one_scenario_by_name_is_the_one_among_all(tenants: list[str]) -> None:
+    side_by_side = {key: {"sweep": [1, 2], "zip": "z"} for key in ("workload.scale", "policy.checkpoint_s")}
+    pools = [{"name": name, "gpus": 1} for name in ("a", "b")]
+    swept = {**BASE, **side_by_side, "platform": {"sweep": [{"pools": pools[:n]} for n in (1, 2)]}}
+    swept["policy"] = {"tenants": [{"name": {"sweep": tenants}}]}
+    with tempfile.TemporaryDirectory() as folder:
+        sweep = _load(Path(folder), yaml.safe_dump(swept, sort_keys=False))
+        variants = sweep.variants()
+    assert [v.scenario.name for v in variants] == list(sweep.names)
+    assert [sweep.variant(name) for name in sweep.names] == variants
+    assert sweep.first() == variants[0]
+    assert all(name in sweep and may_be_of(name, sweep.name) for name in sweep.names)
+    with pytest.raises(RequestError, match="no scenario 'size'"):
+        sweep.variant("size")
+
+
+def test_mistakes_of_a_sample_are_those_that_any_one_value_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "CHECKED_EACH", 100)
+    monkeypatch.setattr(sweeping, "_DRAWN", 3)
+    keys = {
+        "policy.checkpoint_s": {"sweep": {"from": -1, "to": 500, "step": 1}},
+        "policy.order": {"sweep": ["fifo", "sjf", "fastest-of-all"]},
+        "workload.scale": {"sweep": [1, 2, 3, 4, -5], "zip": "a"},
+        "workload.seed": {"sweep": [1, 2, "three", 4, 5], "zip": "a"},
+    }
+    sweep = _load(tmp_path, yaml.safe_dump({**BASE, "platform.store": {"read": 1}, **keys}))
+    with pytest.raises(ConfigError) as caught:
+        sweep.check()
+    told = dict(caught.value.problems)
+    assert set(told) >= {*keys, "platform.store.read"}
+    assert f"scenarios that were checked of {sweep.size:,})" in told["policy.order"]
+    assert "(in" not in told["platform.store.read"]
+
+
 def test_long_names_end_in_a_hash_and_values_that_are_no_words_in_their_place(tmp_path: Path) -> None:
     orders = [f"estimated_duration_s * {n}" + " + gpus" * 20 for n in (1, 2)]
     variants = _load(tmp_path, yaml.safe_dump({**BASE, "policy.order": {"sweep": orders}})).variants()
@@ -153,6 +197,7 @@ def test_long_names_end_in_a_hash_and_values_that_are_no_words_in_their_place(tm
         ("platform.pools.gpu.gpus", {"sweep": [1, 2]}, "no such place"),
         ("platform.pools.training.gpus", {"sweep": [1, 2]}, "said twice"),
         ("name", {"sweep": ["a", "b"]}, "named after their values"),
+        ("policy.order", {"sweep": [{"a": 1}, {"a": 1}]}, "twice"),
         ("policy.colour", {"sweep": ["red", "blue"]}, "unknown key"),
         ("policy.order", {"sweep": ["fifo", "fastest-of-all"]}, "(in 1 of 2 scenarios)"),
     ],
