@@ -16,31 +16,25 @@ from dagster import AddDynamicPartitionsRequest, AssetSelection, DeleteDynamicPa
 
 from dagster_project.analytics import GROUP as ANALYTICS
 from dagster_project.logs import observed
+from dagster_project.partitions import SCENARIOS, UNDER_WAY, out_of_step
 from dagster_project.report import GROUP as PUBLICATION
 from dagster_project.resources import Home, Inbox
-from dagster_project.scenarios import SCENARIOS, scenarios
+from dagster_project.scenarios import scenarios
 from dagster_project.simulated import REPLICATIONS, partition_key, simulated_runs
 from dagster_project.traces import PREFIX as TRACES
-from pipesim.experiments.scenario_files import read_scenarios, scenario_files
+from pipesim.experiments.scenario_files import ScenarioFile, read_files, scenario_files
 from pipesim.ingest.inbox import due, scan
 from pipesim.lake import Lake, content_hash
-from pipesim.simulation import Scenario
 from pipesim.words import count
 
 #: How often what failed is asked for again, as long as nothing that it depends on changes.
 ATTEMPTS = 3
 #: The tag that says what a run was asked for.
 REASON = "pipesim/reason"
-#: A run queue lets only one run with the first tag run at a time; what dies is asked for again by a sensor, not by Dagster too.
-REFRESH = {"pipesim/refresh": "true", "dagster/max_retries": "0"}
-_UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-
+#: The tag of which a run queue lets only one run run at a time.
+ALONE = "pipesim/refresh"
+#: What dies of these is asked for again by a sensor, not by Dagster too.
+REFRESH = {ALONE: "true", "dagster/max_retries": "0"}
 whole_path = dg.define_asset_job(
     "whole_path",
     selection=AssetSelection.all(),
@@ -97,16 +91,16 @@ def scenario_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Senso
     files = scenario_files(lake)
     seen = {name: [str(path), path.stat().st_size, path.stat().st_mtime_ns] for name, path in files.items()}
     before = json.loads(context.cursor) if context.cursor else None
-    registered = set(context.instance.get_dynamic_partitions(str(SCENARIOS.name)))
     requests: list[AddDynamicPartitionsRequest | DeleteDynamicPartitionsRequest] = []
-    if fresh := sorted(set(files) - registered):
+    fresh, gone = out_of_step(context.instance, lake)
+    if fresh:
         requests.append(SCENARIOS.build_add_request(fresh))
-    if gone := sorted(registered - set(files)):
+    if gone:
         requests.append(SCENARIOS.build_delete_request(gone))
     changed = [] if before is None else [name for name in files if before.get(name) != seen[name]]
-    good, broken = read_scenarios(lake, changed)
+    good, broken = read_files(lake, changed)
     _warn_of_room(context.log, good)
-    runs = list(_replications(good, f"scenario {content_hash(json.dumps(seen))}")) if _has_workload(lake) else []
+    runs = list(_requests(good, f"scenario {content_hash(json.dumps(seen))}")) if _has_workload(lake) else []
     reasons = [str(error) for error in broken.values()]
     if good and not runs:
         reasons.append("there is no workload to simulate yet")
@@ -120,29 +114,37 @@ def scenario_sensor(context: dg.SensorEvaluationContext, home: Home) -> dg.Senso
 
 @dg.schedule(job=simulations, cron_schedule="0 2 * * *", default_status=dg.DefaultScheduleStatus.RUNNING)
 def nightly(context: dg.ScheduleEvaluationContext, home: Home) -> list[dg.RunRequest] | dg.SkipReason:
-    """Simulates every replication of every scenario each night, one run each; the run queue says how many at a time."""
+    """Simulates each night every replication of every scenario, one run each, and what is missing of a sweep in one run."""
     lake = home.lake()
     if not _has_workload(lake):
         return dg.SkipReason("there is no workload to simulate yet")
-    good, broken = read_scenarios(lake)
+    good, broken = read_files(lake)
     for name, error in broken.items():
         context.log.error(f"the scenario {name} is left out: {error}")
     _warn_of_room(context.log, good)
-    context.instance.add_dynamic_partitions(str(SCENARIOS.name), [scenario.name for scenario in good])
-    return list(_replications(good, f"night {context.scheduled_execution_time:%Y-%m-%d %H:%M}"))
+    context.instance.add_dynamic_partitions(str(SCENARIOS.name), [name for file in good for name in file.sweep.names])
+    return list(_requests(good, f"night {context.scheduled_execution_time:%Y-%m-%d %H:%M}"))
 
 
-def _replications(wanted: list[Scenario], reason: str) -> Iterator[dg.RunRequest]:
-    for scenario in wanted:
+def _requests(wanted: list[ScenarioFile], reason: str) -> Iterator[dg.RunRequest]:
+    """Ask for a run of each replication of a scenario, and for one of a whole sweep, which may be thousands."""
+    for file in wanted:
+        if file.sweep.axes:
+            config = dg.RunConfig(ops={simulated_runs.op.name: {"config": {"scenarios": [file.sweep.name]}}})
+            # It is spread over the cores, so that two at a time would only be in each other's way.
+            tags = {REASON: reason, ALONE: "true"}
+            yield dg.RunRequest(run_key=f"{reason} {file.sweep.name}", run_config=config, tags=tags)
+            continue
+        (scenario,) = file.scenarios
         for number in range(min(scenario.replications, REPLICATIONS)):
             key = partition_key(scenario.name, number)
             yield dg.RunRequest(run_key=f"{reason} {key}", partition_key=key, tags={REASON: reason})
 
 
-def _warn_of_room(log: logging.Logger, wanted: list[Scenario]) -> None:
-    for scenario in wanted:
-        if scenario.replications > REPLICATIONS:
-            log.warning(f"{scenario.name} is simulated {REPLICATIONS} times until the definitions are reloaded")
+def _warn_of_room(log: logging.Logger, wanted: list[ScenarioFile]) -> None:
+    for file in wanted:
+        if not file.sweep.axes and file.sweep.most_replications > REPLICATIONS:
+            log.warning(f"{file.sweep.name} is simulated {REPLICATIONS} times until the definitions are reloaded")
 
 
 def _has_workload(lake: Lake) -> bool:
@@ -151,7 +153,7 @@ def _has_workload(lake: Lake) -> bool:
 
 def _request(instance: dg.DagsterInstance, reason: str, config: dg.RunConfig | None = None) -> dg.RunRequest | dg.SkipReason:
     """Ask for a run unless one is under way, or the same was asked for often enough, or somebody cancelled it."""
-    if under_way := instance.get_runs_count(dg.RunsFilter(statuses=_UNDER_WAY)):
+    if under_way := instance.get_runs_count(dg.RunsFilter(statuses=UNDER_WAY)):
         return dg.SkipReason(f"waiting for {count(under_way, 'run')} under way")
     earlier = instance.get_runs(dg.RunsFilter(tags={REASON: reason}))
     if any(run.status == dg.DagsterRunStatus.CANCELED for run in earlier):

@@ -9,7 +9,7 @@ from dagster_project.automation import REFRESH
 from dagster_project.metadata import table
 from dagster_project.resources import Home
 from pipesim.catalog import publish
-from pipesim.experiments.scenario_files import read_scenarios
+from pipesim.experiments.scenario_files import may_be_in, read_scenarios
 from pipesim.retention import Policy
 from pipesim.retention import prune as prune_lake
 
@@ -26,7 +26,7 @@ def let_go(context: dg.OpExecutionContext, config: Retention, home: Home) -> Non
     living = {scenario.name: scenario.replications for scenario in good}
     for name, error in broken.items():
         context.log.warning(f"the simulations of {name} stay, as its file cannot be read: {error}")
-        living[name] = sys.maxsize
+    living |= {name: sys.maxsize for name in lake.simulated_scenarios() if name not in living and may_be_in(name, broken)}
     removals = prune_lake(lake, living, config, datetime.now(UTC).replace(tzinfo=None))
     if removals:
         publish(lake)

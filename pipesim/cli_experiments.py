@@ -130,12 +130,12 @@ def capacity(
     """Find the smallest capacity of a pool, or the cheapest mix of two, that meets an objective."""
     from pipesim.catalog import publish
     from pipesim.experiments.capacity import Answer, Mix, Objective, Trial, find_capacity, find_mix
-    from pipesim.experiments.scenario_files import read_scenario
+    from pipesim.experiments.scenario_files import scenario_files
 
     lake, objective, prices = Lake(home), Objective.parse(slo), dict(map(_price, price or []))
     if len(pool) > 2:
         raise RequestError("one pool or two can be sized at once", where="--pool", remedy="name two at most")
-    wanted = _scenarios(variants_of(load_all(scenarios))) if scenarios else [read_scenario(lake, "as-is")]
+    wanted = _scenarios(variants_of(load_all(scenarios or [scenario_files(lake)["as-is"]])))
 
     def tell(trial: Trial) -> None:
         if sys.stderr.isatty():

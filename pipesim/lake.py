@@ -415,6 +415,11 @@ class Lake:
             manifest.read_text(encoding="utf-8")
         )
 
+    def simulated_scenarios(self) -> list[str]:
+        """Return the names of the scenarios of which a replication is stored, in order."""
+        folders = (self.lake / "simulated" / "manifests").glob("scenario=*")
+        return sorted(folder.name.removeprefix("scenario=") for folder in folders)
+
     def replications(self, scenario: str) -> list[int]:
         """Return the numbers of the stored replications of a scenario, ascending."""
         folder = self.simulated_folder("task_runs", scenario, 0).parent

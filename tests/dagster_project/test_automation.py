@@ -15,7 +15,6 @@ import pytest
 from dagster_project import automation, logs
 from dagster_project.definitions import defs
 from dagster_project.resources import Home, Inbox
-from pipesim.experiments import scenario_files
 from pipesim.ingest.inbox import due, ingest_new, scan
 from pipesim.lake import Lake
 
@@ -26,15 +25,6 @@ SCENARIO = "workload: {kind: replay}\nplatform: {pools: [{name: gpu, gpus: 8}]}\
 def inbox(tmp_path: Path) -> Path:
     (tmp_path / "inbox").mkdir()
     return tmp_path / "inbox"
-
-
-@pytest.fixture
-def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand a folder of the test's own for the shipped scenarios."""
-    folder = tmp_path / "shipped"
-    folder.mkdir()
-    monkeypatch.setattr(scenario_files, "shipped", lambda *_: folder)
-    return folder
 
 
 def _drop(folder: Path, name: str, *lines: str) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
-import pytest
 
 from dagster_project import simulated
 from dagster_project.analytics import table_asset
@@ -77,14 +76,6 @@ def test_a_query_on_one_origin_waits_for_what_fills_it(tmp_path: Path) -> None:
     asset = table_asset(read_query(file))
     (spec,) = asset.specs
     assert {dep.asset_key.to_user_string() for dep in spec.deps} == {"observed", "traces/models"}
-
-
-@pytest.fixture
-def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Stand a folder of the test's own for the shipped scenarios."""
-    (tmp_path / "shipped").mkdir()
-    monkeypatch.setattr(scenario_files, "shipped", lambda *_: tmp_path / "shipped")
-    return tmp_path / "shipped"
 
 
 def _simulate(lake: Lake, instance: dg.DagsterInstance, key: str | None = None) -> dg.ExecuteInProcessResult:

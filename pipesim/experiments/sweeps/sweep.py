@@ -68,7 +68,7 @@ class Variant:
     values: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sweep:
     """A scenario file and what it stands for; its scenarios are numbered from 0, the last key varying fastest.
 

@@ -33,7 +33,16 @@ def read_document(path: Path) -> dict[str, Any]:
         FileError: If there is no such file, or it is no text.
         ConfigError: If it is no YAML, or no mapping.
     """
-    document = _read(path)
+    return document_of(read_text(path), path)
+
+
+def document_of(text: str, path: Path) -> dict[str, Any]:
+    """Return what a scenario file of a text holds, with its `name`, unchecked.
+
+    Raises:
+        ConfigError: If it is no YAML, or no mapping.
+    """
+    document = parse_yaml(text, str(path))
     if not isinstance(document, dict):
         what = "the file is empty" if document is None else f"a mapping is needed, this is a {type(document).__name__}"
         raise ConfigError(str(path), [("", f"{what}; begin with `name:`, `workload:` and `platform:`")])
@@ -53,15 +62,19 @@ def scenario_of(document: dict[str, Any], source: str) -> Scenario:
         raise ConfigError(source, [_problem(e) for e in error.errors()]) from error
 
 
-def _read(path: Path) -> Any:
+def read_text(path: Path) -> str:
+    """Read a scenario file.
+
+    Raises:
+        FileError: If there is no such file, or it is no text.
+    """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise FileError("there is no such scenario file", where=str(path), remedy="check the path") from error
     except (OSError, UnicodeDecodeError) as error:
         remedy = "give the path of a YAML file in UTF-8"
         raise FileError(f"the scenario file cannot be read ({error})", where=str(path), remedy=remedy) from error
-    return parse_yaml(text, str(path))
 
 
 def _problem(error: Any) -> tuple[str, str]:
