@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pipesim.experiments.sweeps import Sweep, Variant
     from pipesim.simulation import RunSummary, Scenario
 
+Answered = TypeVar("Answered")
 Scenarios = Annotated[list[Path], typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files; one may be a sweep.")]
 Again = Annotated[bool, typer.Option("--again", help="Simulate also what a sweep has simulated already.")]
 Exactly = Annotated[
@@ -34,8 +37,6 @@ Exactly = Annotated[
 Metric = Annotated[str, typer.Option("--metric", help="The figure that --precision is about.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Simulate however long it takes.")]
 
-#: More runs than this are simulated only by those who have been told how long it takes.
-_MANY_RUNS = 10_000
 #: How many different warnings are told.
 _WARNINGS = 10
 
@@ -56,10 +57,9 @@ def simulate(
     """Simulate what-if scenarios, or sweeps over them, on the observed or a synthetic workload."""
     from pipesim.experiments.intervals import of_batches
 
-    lake, sweeps = Lake(home), load_all(scenarios)
+    lake, wanted, sweeps = Lake(home), _wanted(precision, metric), load_all(scenarios)
     if not yes:
         _ask_if_long(lake, sweeps, engine, replications, workers)
-    wanted = _wanted(precision, metric)
     summaries, intervals = _simulate(lake, sweeps, variants_of(sweeps), engine, replications, workers, again, wanted)
     runs = [summary.as_dict() for summary in summaries]
     told = {"intervals": {name: asdict(found) for name, found in intervals.items()}} if wanted else {}
@@ -90,15 +90,14 @@ def compare(
     from pipesim.experiments.comparison import check_names, unlike
     from pipesim.experiments.comparison import compare as compare_summaries
 
-    lake, sweeps = Lake(home), load_all(scenarios)
+    lake, wanted, sweeps = Lake(home), _wanted(precision, metric), load_all(scenarios)
+    check_names([name for sweep in sweeps for name in sweep.names], baseline)
     if not yes:
         _ask_if_long(lake, sweeps, engine, replications, workers)
     variants = variants_of(sweeps)
     loaded = _scenarios(variants)
-    check_names([scenario.name for scenario in loaded], baseline)
     if keys := unlike(loaded):
         say(f"warning: the scenarios differ in {', '.join(keys)}, so what they are compared in may come from that")
-    wanted = _wanted(precision, metric)
     summaries, _ = _simulate(lake, sweeps, variants, engine, replications, workers, again, wanted)
     compared = compare_summaries(summaries, baseline)
     answer(compared.as_dict(), as_json, comparison_table(compared))
@@ -128,7 +127,6 @@ def capacity(
     debug: Debug = False,
 ) -> None:
     """Find the smallest capacity of a pool, or the cheapest mix of two, that meets an objective."""
-    from pipesim.catalog import publish
     from pipesim.experiments.capacity import Answer, Mix, Objective, Trial, find_capacity, find_mix
     from pipesim.experiments.scenario_files import scenario_files
 
@@ -145,15 +143,12 @@ def capacity(
         "confidence": confidence, "replications": replications, "engine": engine, "workers": workers, "tell": tell
     }  # fmt: skip
     answers: list[Answer | Mix] = []
-    with working(f"searching for the capacity of {' and '.join(pool)}"):
-        try:
-            for scenario in wanted:
-                if len(pool) == 1:
-                    answers.append(find_capacity(lake, scenario, pool[0], objective, **options))
-                else:
-                    answers.append(find_mix(lake, scenario, (pool[0], pool[1]), objective, prices=prices, **options))
-        finally:
-            publish(lake)
+    with working(f"searching for the capacity of {' and '.join(pool)}"), _published(lake):
+        for scenario in wanted:
+            if len(pool) == 1:
+                answers.append(find_capacity(lake, scenario, pool[0], objective, **options))
+            else:
+                answers.append(find_mix(lake, scenario, (pool[0], pool[1]), objective, prices=prices, **options))
     tables = [capacity_table(found) if isinstance(found, Answer) else mix_table(found) for found in answers]
     answer({"answers": [found.as_dict() for found in answers]}, as_json, "\n\n".join(tables))
 
@@ -187,10 +182,15 @@ def load_all(paths: list[Path]) -> list[Sweep]:
 
 def variants_of(sweeps: list[Sweep]) -> list[list[Variant]]:
     """Return the scenarios of each file, or tell all mistakes in any of them."""
+    return _of_each(sweeps, lambda sweep: sweep.variants())
+
+
+def _of_each(sweeps: list[Sweep], ask: Callable[[Sweep], Answered]) -> list[Answered]:
+    """Ask something of each file, and tell all mistakes in any of them."""
     found, problems = [], []
     for sweep in sweeps:
         try:
-            found.append(sweep.variants())
+            found.append(ask(sweep))
         except PipesimError as error:
             problems.append(str(error))
     if problems:
@@ -203,22 +203,26 @@ def _scenarios(variants: list[list[Variant]]) -> list[Scenario]:
 
 
 def _ask_if_long(lake: Lake, sweeps: list[Sweep], engine: str | None, replications: int | None, workers: int | None) -> None:
-    """Refuse very many runs with how long they would take, as the first one shows.
+    """Refuse very many runs with how long they would take, as the first one shows, if nothing else is wrong with them.
 
     Raises:
-        RequestError: If there are so many.
+        RequestError: If there are so many, or for all mistakes in them.
     """
     from pipesim.experiments.backends import default_workers
-    from pipesim.experiments.replications import Run, run_replication
+    from pipesim.experiments.replications import Run, check_different, run_replication
+    from pipesim.experiments.sweeps import MANY_RUNS
 
-    first = [sweep.first().scenario for sweep in sweeps]
-    runs = sum(sweep.size * (replications or scenario.replications) for sweep, scenario in zip(sweeps, first, strict=True))
-    if runs <= _MANY_RUNS:
+    runs = sum(sweep.runs(replications) for sweep in sweeps)
+    if runs <= MANY_RUNS:
         return
+    with working("checking the scenarios"):
+        _of_each(sweeps, lambda sweep: sweep.check())
+        check_different([name for sweep in sweeps for name in sweep.names] if len(sweeps) > 1 else [])
     workers = workers or default_workers(runs)
+    first = sweeps[0].first().scenario
     for _ in range(2):  # the first time, code is loaded
         begun = time.perf_counter()
-        run_replication(Run(lake.root, first[0], 0, engine))
+        run_replication(Run(lake.root, first, 0, engine))
         seconds = time.perf_counter() - begun
     raise RequestError(
         f"{count(sum(sweep.size for sweep in sweeps), 'scenario')}, {count(runs, 'run')} in all: about "
@@ -239,7 +243,6 @@ def _simulate(
     wanted: Precision | None,
 ) -> tuple[list[RunSummary], dict[str, Interval]]:
     """Simulate, store what comes out, publish it, and tell each warning once, with how many scenarios it concerns."""
-    from pipesim.catalog import publish
     from pipesim.experiments.precision import run_to_precision
     from pipesim.experiments.replications import run_scenarios
     from pipesim.experiments.sweeps import save_sweeps
@@ -261,23 +264,37 @@ def _simulate(
                 mean = f", mean wait {sum(waits[name]) / len(waits[name]):,.0f} s" if waits[name] else ""
                 progress.line(f"{name}: {'there already' if result.kept else 'simulated'}{mean}")
 
+        options: dict[str, Any] = {
+            "engine": engine,
+            "workers": workers,
+            "reuse": not again and any(sweep.axes for sweep in sweeps),
+            "on_done": tell,
+            "say": say,
+            "tell": progress,
+        }
         try:
-            options: dict[str, Any] = {
-                "engine": engine,
-                "workers": workers,
-                "reuse": not again and any(sweep.axes for sweep in sweeps),
-                "on_done": tell,
-                "say": say,
-                "tell": progress,
-            }
-            if wanted:
-                results, found = run_to_precision(lake, scenarios, wanted, fewest=replications, **options)
-            else:
-                results, found = run_scenarios(lake, scenarios, replications=replications, **options), {}
+            with _published(lake):
+                if wanted:
+                    results, found = run_to_precision(lake, scenarios, wanted, fewest=replications, **options)
+                else:
+                    results, found = run_scenarios(lake, scenarios, replications=replications, **options), {}
         finally:
-            publish(lake)  # what was simulated before a scenario was refused is there to be queried
             warn(warned, [scenario.name for scenario in scenarios])
     return [result.summary for result in results], found
+
+
+@contextmanager
+def _published(lake: Lake) -> Iterator[None]:
+    """Publish at the end what was stored, also before a failure, which is told and not what it makes of publishing."""
+    from pipesim.catalog import publish
+
+    try:
+        yield
+    except BaseException:
+        with suppress(PipesimError):
+            publish(lake)
+        raise
+    publish(lake)
 
 
 def _wanted(precision: str | None, metric: str) -> Precision | None:

@@ -271,7 +271,7 @@ class Lake:
             raise WorkError(
                 "there is no room left on the disk",
                 where=str(self.root),
-                remedy="make room and run the command again; nothing was changed",
+                remedy="make room and run the command again; what was stored before is as it was",
             ) from error
         finally:
             if transaction:

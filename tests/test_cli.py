@@ -207,6 +207,30 @@ def test_all_mistakes_of_all_scenario_files_are_reported_before_anything_runs(ru
     assert not (tmp_path / "pipesim_home" / "lake" / "simulated").exists()
 
 
+def test_very_many_runs_are_refused_with_how_long_they_take_once_nothing_is_wrong_with_them(
+    run: Cli, logs: Path, tmp_path: Path
+) -> None:
+    run("ingest", logs, "--source", "native")
+    order = SCENARIO.replace("order: fifo", "order: {sweep: [fifo, best]}")
+    (tmp_path / "many.yaml").write_text(order.replace("gpus: 2", "gpus: {sweep: {from: 0, to: 6000, step: 1}}"))
+    (tmp_path / "other.yaml").write_text(SCENARIO.replace("gpus: 2", "gpus: -1"))
+    simulated = tmp_path / "pipesim_home" / "lake" / "simulated"
+    for command in ("simulate", "compare"):
+        code, out, err = run(command, "many.yaml", "other.yaml")
+        assert (code, out) == (2, "")
+        for place in ("policy.order", "platform.pools.0.gpus", "(in 6,001 of 12,002 scenarios)", "other.yaml: 1 mistake"):
+            assert place in err
+        assert not simulated.exists()
+    (tmp_path / "many.yaml").write_text(SCENARIO + "replications: {sweep: [2, 10000]}\n")
+    code, _, err = run("simulate", "many.yaml")
+    assert code == 2
+    assert "2 scenarios, 10,002 runs in all: about" in err
+    assert "say --yes" in err
+    code, _, err = run("simulate", "many.yaml", "many.yaml")
+    assert "two scenarios are called two-gpus-replications-10000, two-gpus-replications-2" in err
+    assert run("simulate", "many.yaml", "--replications", 1)[0] == 0
+
+
 def test_a_pool_too_small_is_refused_by_name(run: Cli, logs: Path, tmp_path: Path) -> None:
     run("ingest", logs, "--source", "native")
     (tmp_path / "small.yaml").write_text(SCENARIO.replace("gpus: 2", "gpus: 1"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -53,6 +54,11 @@ def _write_log(file: Path) -> None:
     file.write_text("\n".join(lines))
 
 
+def _used(disk: Path) -> int:
+    room = os.statvfs(disk)
+    return (room.f_blocks - room.f_bfree) * room.f_frsize
+
+
 def _state(home: Path) -> dict[str, int]:
     return {str(f.relative_to(home)): f.stat().st_mtime_ns for f in home.rglob("*") if f.is_file() and ".staging" not in str(f)}
 
@@ -61,9 +67,7 @@ def test_each_verb_tells_of_a_full_disk_changes_nothing_and_works_once_there_is_
     lake = Lake(small / "home")
     _write_log(small.parent / "log.jsonl")
     for verb in VERBS:
-        room = os.statvfs(small)
-        used = (room.f_blocks - room.f_bfree) * room.f_frsize
-        subprocess.run(["mount", "-o", f"remount,size={used + 4096}", small], check=True)
+        subprocess.run(["mount", "-o", f"remount,size={_used(small) + 4096}", small], check=True)
         before = _state(lake.root)
         with pytest.raises(WorkError, match="no room left on the disk"):
             verb(lake)
@@ -72,3 +76,37 @@ def test_each_verb_tells_of_a_full_disk_changes_nothing_and_works_once_there_is_
         subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
         verb(lake)
         assert _state(lake.root) != before
+
+
+SWEEP = """
+name: size
+workload: {kind: replay}
+platform: {pools: [{name: p, slots: {sweep: {from: 1, to: 12, step: 1}}}]}
+"""
+
+
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.endurance)])
+def test_a_sweep_that_fills_the_disk_keeps_what_it_stored_and_goes_on_once_there_is_room(small: Path, workers: int) -> None:
+    subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+    lake = Lake(small / "home")
+    _write_log(small.parent / "log.jsonl")
+    ingest_logs(lake, [small.parent / "log.jsonl"], "native")
+    (small.parent / "size.yaml").write_text(SWEEP)
+    arguments = ["simulate", small.parent / "size.yaml", "--home", lake.root, "--workers", str(workers), "--json"]
+    command = [sys.executable, "-m", "pipesim", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run(["mount", "-o", f"remount,size={_used(small) + (900 << 10)}", small], check=True)
+    full = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    stored = {file: state for file, state in _state(lake.root).items() if "simulated" in file}
+    done = lake.simulated_scenarios()
+    assert (full.returncode, full.stdout) == (1, ""), full.stderr
+    assert "there is no room left on the disk" in full.stderr
+    assert "-> make room and run the command again" in full.stderr
+    assert 0 < len(done) < 12
+    subprocess.run(["mount", "-o", "remount,size=64m", small], check=True)
+    mended = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    runs = json.loads(mended.stdout)["runs"]
+    assert len(runs) == 12
+    assert {run["scenario"] for run in runs if run["seconds"] == 0} == set(done)
+    after = _state(lake.root)
+    assert {file for file in stored if after[file] != stored[file]} <= {"lake/simulated/sweeps/size.parquet"}

@@ -37,6 +37,8 @@ METRICS = {
 _SPENT = ("retraining_cost", "retraining_gpu_hours", "retrainings")
 #: How likely one false alarm or more is, among all that is found in a comparison.
 _LEVEL = 1 - CONFIDENCE
+#: Of many names as many are told.
+_TOLD = 20
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def check_names(names: Sequence[str], baseline: str | None) -> None:
     if len(names) < 2:
         raise RequestError("there is nothing to compare with", where="scenarios", remedy="name two scenario files at least")
     if baseline is not None and baseline not in names:
-        raise RequestError(f"no scenario is called {baseline!r}", where="--baseline", remedy=f"choose from: {', '.join(names)}")
+        known = ", ".join(names[:_TOLD]) + (", ..." if len(names) > _TOLD else "")
+        raise RequestError(f"no scenario is called {baseline!r}", where="--baseline", remedy=f"choose from: {known}")
 
 
 def unlike(scenarios: Sequence[Scenario]) -> list[str]:

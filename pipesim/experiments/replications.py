@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -97,9 +97,7 @@ def run_scenarios(
     # A user's own order is known only when it has been loaded, and then with it the engine.
     make_ready(engine or DEFAULT, [s for s in scenarios if engine or own_policy(s.policy.order) is None], say)
     names = [scenario.name for scenario in scenarios]
-    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
-    if repeated:
-        raise RequestError(f"two scenarios are called {', '.join(repeated)}", remedy="give each scenario file its own `name`")
+    check_different(names)
     if isinstance(replications, Mapping):
         counts = [replications[name] for name in names]
     else:
@@ -138,6 +136,17 @@ def _workers(lake: Lake, runs: Sequence[Run]) -> int:
     distinct = {run.scenario.workload: run.scenario for run in runs}
     largest = max((expected_attempts(lake, scenario) for scenario in distinct.values()), default=0.0)
     return default_workers(len(runs), int(_BYTES_EACH * largest))
+
+
+def check_different(names: Iterable[str]) -> None:
+    """Check that no two scenarios have the same name.
+
+    Raises:
+        RequestError: If some have.
+    """
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise RequestError(f"two scenarios are called {', '.join(repeated)}", remedy="give each scenario file its own `name`")
 
 
 def try_replication(run: Run) -> RunResult | PipesimError:
