@@ -417,7 +417,7 @@ class Lake:
 
     def simulated_scenarios(self) -> list[str]:
         """Return the names of the scenarios of which a replication is stored, in order."""
-        folders = (self.lake / "simulated" / "manifests").glob("scenario=*")
+        folders = (self.lake / "simulated" / "task_runs").glob("scenario=*")
         return sorted(folder.name.removeprefix("scenario=") for folder in folders)
 
     def replications(self, scenario: str) -> list[int]:

@@ -20,8 +20,7 @@ from pipesim.words import count
 
 def stored_runs(lake: Lake) -> list[tuple[str, int]]:
     """Return every scenario and replication that is stored."""
-    names = sorted(path.name.removeprefix("scenario=") for path in (lake.lake / "simulated" / "task_runs").glob("scenario=*"))
-    return [(name, number) for name in names for number in lake.replications(name)]
+    return [(name, number) for name in lake.simulated_scenarios() for number in lake.replications(name)]
 
 
 def conservation(lake: Lake, runs: Sequence[tuple[str, int]]) -> Verdict:
