@@ -91,7 +91,7 @@ class _Given:
         paths = [Path(sweep.source) for sweep, _ in experiments]
         check_names(paths)
         scenarios = [variant.scenario for _, variants in experiments for variant in variants]
-        sweeps = {sweep.name: sweep_rows(sweep, variants) for sweep, variants in experiments if sweep.axes}
+        sweeps = {sweep.name: sweep_rows(sweep) for sweep, variants in experiments if sweep.axes}
         return cls(scenarios, {path.name: path.read_bytes() for path in paths}, own_orders(scenarios), sweeps)
 
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from pipesim.errors import RequestError, WorkError
-from pipesim.experiments.replications import RunResult, run_scenarios
+from pipesim.experiments.replications import Run, RunResult, run_replication, run_scenarios
 from pipesim.experiments.sharing import Experiment, reproduce, share
 from pipesim.experiments.sweeps import load_sweep
 from pipesim.lake import CURRENT, Lake
@@ -153,7 +153,7 @@ def test_what_changes_meanwhile_is_not_shared(fitted: Lake, tmp_path: Path, writ
     def simulate_another(result: RunResult) -> None:
         changed = experiments[0][1][0].scenario.model_copy(update={"horizon_days": 1.0})
         if result.summary.scenario == "sweep-order-sjf":
-            run_scenarios(fitted, [changed], workers=1)
+            run_replication(Run(fitted.root, changed, 0, None))
 
     with pytest.raises(WorkError, match="replication 0 of scenario sweep-order-fifo was simulated anew"):
         share(fitted, tmp_path / "share", experiments[:1], workers=1, on_done=simulate_another)
