@@ -1,7 +1,7 @@
 """The code blocks of a page of documentation, and how a page says what its blocks need.
 
 A page is Markdown for people; two comments, which no reader sees, are for the tests. Before a block that cannot be run stands
-`<!-- not run: the reason -->`. What a page takes for granted stands in `<!-- before: a command -->`, which is run at that place.
+`<!-- not run: the reason -->`. What a page takes for granted stands in `<!-- before: a command -->`, and is run there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every code block of the documentation is true: commands print what is shown, Python and SQL run, YAML is a scenario or mapping."""
+"""Every code block of the documentation holds: commands print what is shown, Python and SQL run, YAML is what pipesim reads."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ MOST_NOT_RUN = 6
 SQL_HOME = "my_platform"
 
 _MARK = "\x1e"
-_RUN = [name for name, held in BLOCKS.items() if any(b.language in ("console", "python", "sql") and not b.not_run for b in held)]
+_RUN = [
+    name for name, held in BLOCKS.items() if any(b.language in ("console", "python", "sql") and not b.not_run for b in held)
+]
 _YAML = [block for block in EVERY if block.language == "yaml" and not block.not_run]
 
 
 def test_every_block_says_what_it_is() -> None:
     assert [f"{b}: {b.language!r}" for b in EVERY if b.language not in (*LANGUAGES, "before")] == [], (
-        f"fence a block, and name its language, one of {', '.join(LANGUAGES)}; what cannot be run has its reason in a comment before"
+        f"fence a block, name its language, one of {', '.join(LANGUAGES)}; if it cannot be run, <!-- not run: why -->"
     )
 
 

@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 from pipesim.errors import RequestError
 from pipesim.lake import safe_name
 from pipesim.simulation.scenario.lifecycle import Lifecycle
-from pipesim.simulation.scenario.part import LARGEST, Amount, Count, Mistake, Part
+from pipesim.simulation.scenario.part import LARGEST, Amount, Count, Mistake, NotNegative, Part
 from pipesim.simulation.scenario.platform import Platform, Pool
 from pipesim.simulation.scenario.policy import Backfill, Order, Policy
 from pipesim.simulation.scenario.workload import ReplayWorkload, SyntheticWorkload
@@ -33,13 +33,14 @@ class Scenario(Part):
     """One what-if: this work, on this platform, under this policy.
 
     Args:
-        name: Names the simulated trace and its folder in the lake.
+        name: Names the simulated trace and its folder in the lake: letters, digits, `.`, `_` and `-`.
         description: For people.
-        workload: Where the submissions come from.
+        workload: Where the submissions come from: the observed log, or a trace that is drawn from the fitted model.
         platform: The machines.
         policy: The order of service.
         lifecycle: How models decay and when they are trained again; without it, nobody looks at models.
-        horizon_days: When the simulation stops, in days from the first submission; what is not done then is unfinished.
+        horizon_days: When the simulation stops, in days from the first submission; what is not done then is unfinished. Without
+            it the simulation ends when all is done.
         warmup_days: The days that no figure counts, or `auto` to find them by the MSER-5 rule.
         replications: How often it is simulated, each time with other random numbers.
 
@@ -54,7 +55,9 @@ class Scenario(Part):
     policy: Policy = Policy()
     lifecycle: Lifecycle | None = None
     horizon_days: Amount | None = None
-    warmup_days: Annotated[float | Literal["auto"], PlainValidator(_days_or_auto)] = 0.0
+    warmup_days: Annotated[
+        float | Literal["auto"], PlainValidator(_days_or_auto, json_schema_input_type=NotNegative | Literal["auto"])
+    ] = 0.0
     replications: Count = 1
 
     @field_validator("name")

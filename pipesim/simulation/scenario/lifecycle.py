@@ -22,8 +22,8 @@ class Drift(Part):
     """Performance is too low; `below` a value, or more than a `drop` under that at deployment. What is given must all hold.
 
     Args:
-        below: A performance, 0..1.
-        drop: A loss, 0..1.
+        below: The performance that it is lower than.
+        drop: The loss since deployment that it is more than.
     """
 
     below: Share | None = None
@@ -38,13 +38,22 @@ class Drift(Part):
 
 
 class Staleness(Part):
-    """The live version was trained so many days ago."""
+    """The live version was trained so many days ago.
+
+    Args:
+        days: How many.
+    """
 
     days: Days
 
 
 class Schedule(Part):
-    """Every so many hours, counted from a Monday, 0:00 UTC, at so many hours after that."""
+    """Every so many hours, counted from a Monday, 0:00 UTC, at so many hours after that.
+
+    Args:
+        every_h: The period; 24 is a day, 168 a week.
+        at_h: The hours after the beginning of each period, less than it is long.
+    """
 
     every_h: Amount
     at_h: NotNegative = 0.0
@@ -59,7 +68,11 @@ class Schedule(Part):
 
 
 class Data(Part):
-    """So much new data has come in since the live version was trained, in 10^9 bytes."""
+    """So much new data has come in since the live version was trained.
+
+    Args:
+        gb: How much, in units of 10^9 bytes.
+    """
 
     gb: Amount
 
@@ -105,7 +118,12 @@ class Trigger(Part):
 
 
 class Hours(Part):
-    """The hours of the day (UTC) in which retraining may be submitted; what fires outside of them waits until they begin."""
+    """The hours of the day (UTC) in which retraining may be submitted; what fires outside of them waits until they begin.
+
+    Args:
+        from_h: The hour at which they begin.
+        until_h: The hour at which they end; less than `from_h` is on the next day.
+    """
 
     from_h: Hour
     until_h: Hour
@@ -125,7 +143,7 @@ class Budget(Part):
 
     Args:
         tenant: As in `pipeline_runs.tenant`; without it the budget is that of all models together that have none of their own.
-        runs: How many retrainings.
+        runs: How many retrainings; it needs this, or `gpu_hours`, or both.
         gpu_hours: How many GPU-hours.
         period_h: The period.
     """
@@ -172,7 +190,7 @@ class DataGiven(Part):
     """How much new data each model gets, in place of what was fitted.
 
     Args:
-        gb_per_day: 10^9 bytes a day at the beginning.
+        gb_per_day: 10^9 bytes a day at the beginning; by default as fitted.
         growth_per_day: By what part of that the rate grows a day.
     """
 
@@ -196,16 +214,18 @@ class Lifecycle(Part):
         priority: The priority of retraining runs.
         replaces: Runs of the workload with these triggers are left out where they would train a model: the strategy takes their
             place.
-        gate: An evaluation that finds less than this performance fails.
+        gate: An evaluation that finds less than this performance fails; by default none does.
         objective: The performance that models should have; the time below it is reported.
-        decay: In place of what was fitted.
-        data: In place of what was fitted.
-        pruning_level: What compress tasks prune, in place of the levels that were fitted.
+        decay: How every model decays; by default as fitted.
+        data: How much new data each model gets; by default as fitted.
+        pruning_level: What compress tasks prune; by default the levels that were fitted.
         live_after: A version goes live when its `deploy` task, or already its `train` task, has succeeded.
         starts_live: Whether every model has a version at the beginning that was just deployed.
     """
 
-    trigger: Annotated[Trigger | None, BeforeValidator(_none_as_absent)] = None
+    trigger: Annotated[
+        Trigger | None, BeforeValidator(_none_as_absent, json_schema_input_type=Literal["none"] | Trigger | None)
+    ] = None
     monitor_h: Amount = 24.0
     cooldown_h: NotNegative = 24.0
     hours: Hours | None = None

@@ -81,7 +81,12 @@ class Failures(Part):
 
 
 class Step(Part):
-    """From when on a pool has which part of its capacity."""
+    """From when on a pool has which part of its capacity.
+
+    Args:
+        from_h: Hours from the beginning of the period.
+        share: The part of the capacity: 0 is none, 1 all; above 1 only of a pool without nodes.
+    """
 
     from_h: NotNegative
     share: Annotated[float, Field(ge=0, le=100, allow_inf_nan=False)]
@@ -167,17 +172,20 @@ class Pool(Part):
         gpus: GPUs in all.
         cpu_cores: CPU cores in all.
         memory_gb: Memory in all, in units of 10^9 bytes.
-        slots: How many tasks may run at once.
+        slots: How many tasks may run at once. What is not given of these four is not limited; a pool needs one of them,
+            or nodes.
         nodes: Instead of these, the machines of which it consists; one kind or a list of kinds.
-        placement: Which of the nodes that fit is taken.
+        placement: Which of the nodes that fit is taken: the first, as by default; the one with least free (`best-fit`) or with
+            most (`worst-fit`, `spread`); `pack` splits at once over nodes what has no room on one.
         speed: Natural durations are divided by it.
         overhead_s: Seconds for which each attempt holds its resources besides: to be set up, or to be cleared away.
         gpu_type: The model of its GPUs, a description; `accepts` decides what goes where.
-        accepts: Which tasks that name no pool are taken.
-        failures: How often its nodes break.
-        timetable: How its capacity changes with time.
-        autoscale: How its capacity follows the work.
-        cost: What it costs and draws.
+        accepts: Which tasks that name no pool are taken; by default those with GPUs if it has GPUs, the others if it has none,
+            and all if it is the only pool.
+        failures: How often its nodes break; by default never.
+        timetable: How its capacity changes with time; by default it does not.
+        autoscale: How its capacity follows the work; by default it does not.
+        cost: What it costs and draws; by default nothing.
     """
 
     name: Word
@@ -185,7 +193,12 @@ class Pool(Part):
     cpu_cores: Amount | None = None
     memory_gb: Amount | None = None
     slots: Count | None = None
-    nodes: Annotated[tuple[Nodes, ...], Field(min_length=1), BeforeValidator(_one_or_several)] | None = None
+    nodes: (
+        Annotated[
+            tuple[Nodes, ...], Field(min_length=1), BeforeValidator(_one_or_several, json_schema_input_type=Nodes | list[Nodes])
+        ]
+        | None
+    ) = None
     placement: Placement | None = None
     speed: Amount = 1.0
     overhead_s: NotNegative = 0.0
@@ -262,7 +275,12 @@ class Store(Part):
 
 
 class CarbonStep(Part):
-    """From when on electricity causes how much."""
+    """From when on electricity causes how much.
+
+    Args:
+        from_h: Hours from the beginning of the period.
+        g_per_kwh: Grams a kilowatt-hour.
+    """
 
     from_h: NotNegative
     g_per_kwh: NotNegative
@@ -292,7 +310,7 @@ class Platform(Part):
         pools: In the order in which they are offered a task that names none.
         store: Absent: reading and writing take no time.
         oversized: `refuse` the scenario, or `reject` each task whose demand is above its pool's capacity.
-        carbon: What the electricity of its pools causes.
+        carbon: What the electricity of its pools causes; absent, nothing is said about it.
     """
 
     pools: tuple[Pool, ...]

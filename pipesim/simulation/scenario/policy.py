@@ -66,7 +66,7 @@ class Estimates(Part):
     Args:
         kind: `oracle`: the truth; `history`: the mean over the observed log, of tasks of that name in the same pipeline, else
             of the same tenant, else of the same type, else of all; `noisy`: the truth times a lognormal factor of mean 1.
-        noisy: The coefficient of variation of that factor.
+        noisy: The coefficient of variation of that factor; `estimates: {noisy: 0.5}` says both.
     """
 
     kind: Literal["oracle", "history", "noisy"] = "oracle"
@@ -92,7 +92,7 @@ class Retries(Part):
     """What happens after an attempt that failed, by the trace or because its node broke.
 
     Args:
-        limit: How many attempts a task has at most; a task of which the last one fails has failed.
+        limit: How many attempts of a task may fail; with the last of them the task has failed. By default as many as come.
         backoff_s: Seconds from the first failure until the next attempt is queued.
         factor: What each further wait is multiplied by.
         longest_s: No wait is longer.
@@ -105,7 +105,14 @@ class Retries(Part):
 
 
 class Quota(Part):
-    """How much a tenant may hold at once on the whole platform, of what the pools limit."""
+    """How much a tenant may hold at once on the whole platform, of what the pools limit; by default as much as there is.
+
+    Args:
+        gpus: GPUs.
+        cpu_cores: CPU cores.
+        memory_gb: Memory, in units of 10^9 bytes.
+        slots: Tasks in pools of slots.
+    """
 
     gpus: NotNegative | None = None
     cpu_cores: NotNegative | None = None
@@ -119,7 +126,7 @@ class Tenant(Part):
     Args:
         name: As in `pipeline_runs.tenant`.
         weight: What its dominant share is divided by under `fair-share`.
-        quota: What it may hold at once.
+        quota: What it may hold at once; by default as much as there is.
     """
 
     name: Word
@@ -131,12 +138,16 @@ class Policy(Part):
     """In what order waiting tasks start, whether later ones may pass a first one that does not fit, and what interrupts them.
 
     Args:
-        order: One of `Order`, an SQL expression over `ORDER_COLUMNS`, or a function of one's own, `module:name` or
-            `file.py:name`; the least value goes first.
-        backfill: What may pass a task that does not fit.
+        order: Who goes first: `fifo`; `lifo`, the latest; `sjf`, the shortest job; `ljf`, the longest; `smallest`, the least
+            part of its pool; `priority`; `edf`, the earliest deadline; `fair-share` of tenants; `las`, the least attained
+            service; with a lifecycle `potential-improvement` and `staleness`. Or an SQL expression over the columns of a task,
+            such as `"estimated_duration_s * gpus"`, or a function of one's own, `module:name` or `file.py:name`; the least
+            value goes first.
+        backfill: What may pass a task that does not fit: nothing; whatever fits (`greedy`); what does not delay the first that
+            waits (`easy`), or any that waits (`conservative`), by what is believed of durations.
         depth: How many that wait in a pool `conservative` promises a time, from the first in order on; the others wait.
         estimates: What `sjf`, `ljf`, `estimated_duration_s`, `easy` and `conservative` take for the duration of a task.
-        deadline_s: For `edf`: seconds from the submission of a run, a number or an SQL expression for each task.
+        deadline_s: For `edf`, which needs it: seconds from the submission of a run, a number or an SQL expression.
         retries: What happens after a failed attempt.
         preemption: Whether a task of a run of higher priority may evict others.
         checkpoint_s: An interrupted attempt keeps its work in multiples of so many seconds; by default it loses all.
@@ -147,8 +158,12 @@ class Policy(Part):
     order: Word = "fifo"
     backfill: Backfill = "none"
     depth: Count = 500
-    estimates: Annotated[Estimates, BeforeValidator(_short_estimates)] = Estimates()
-    deadline_s: Annotated[float | str, PlainValidator(_seconds_or_expression)] | None = None
+    estimates: Annotated[
+        Estimates, BeforeValidator(_short_estimates, json_schema_input_type=Literal["oracle", "history"] | Estimates)
+    ] = Estimates()
+    deadline_s: Annotated[float | str, PlainValidator(_seconds_or_expression, json_schema_input_type=Amount | Word)] | None = (
+        None
+    )
     retries: Retries = Retries()
     preemption: Flag = False
     checkpoint_s: Amount | None = None

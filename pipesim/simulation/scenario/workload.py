@@ -10,7 +10,11 @@ from pipesim.simulation.scenario.part import Amount, Part
 
 
 class ReplayWorkload(Part):
-    """Submit what the observed log submitted, when it did."""
+    """Submit what the observed log submitted, when it did.
+
+    Args:
+        kind: `replay`.
+    """
 
     kind: Literal["replay"] = "replay"
 
