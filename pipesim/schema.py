@@ -377,6 +377,9 @@ def markdown() -> str:
     lines = [
         "# Data model",
         "",
+        "The tables that logs become, whatever their format, and that synthetic and simulated traces share: every column with",
+        "its type and meaning, and the rules that a row must keep.",
+        "",
         "Generated from `pipesim/schema.py` by `python -m pipesim.schema`; a test keeps the two the same.",
         "",
         "Instants are UTC (`TIMESTAMP`, microseconds), durations seconds, sizes bytes. NULL means that the log did not say.",

@@ -59,7 +59,7 @@ def test_what_a_page_shows_is_what_happens(name: str, tmp_path: Path) -> None:
         f"printf '{_MARK}'\n{command.typed}\ncode=$?; [ $code = 0 ] || exit $code\n" for _, command in steps
     )
     done = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=_environment(), text=True, timeout=280, check=False,
+        ["bash", "-c", script], cwd=tmp_path, env=_environment(), text=True, timeout=900, check=False,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     said = done.stdout.split(_MARK)[1:]

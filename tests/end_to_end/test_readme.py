@@ -19,13 +19,11 @@ import pytest
 
 from pipesim.simulation import compiled
 from tests.conftest import REPOSITORY
+from tests.docs.blocks import blocks
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 COMMANDS = [
-    line[2:]
-    for block in re.findall(r"```console\n(.*?)```", README, re.S)
-    for line in block.splitlines()
-    if line.startswith("$ ")
+    command.typed for block in blocks(REPOSITORY / "README.md") if block.language == "console" for command in block.commands
 ]
 #: The Python of the machine.
 _BASE = str(getattr(sys, "_base_executable", sys.executable))

@@ -15,6 +15,8 @@ def page() -> str:
     lines = [
         "# Published traces",
         "",
+        "Which columns of published traces are read, as what, and what stays NULL. [Where the traces are](../datasets.md).",
+        "",
         "Generated from the mappings in `pipesim/ingest/mapping/profiles/` by `python -m pipesim.ingest.mapping.page`; a test",
         "keeps the two the same. [Mappings of your own](../mapping.md) are written alike.",
     ]
