@@ -11,20 +11,21 @@ from pipesim.shipped import shipped
 
 
 class Home(dg.ConfigurableResource[Lake]):
-    """The home folder that holds everything: lake, models, reports and the catalogue."""
+    """The home that holds everything: lake, models, reports and the catalogue."""
 
     path: str = Field(
         default_factory=lambda: os.environ.get("PIPESIM_HOME") or "pipesim_home",
-        description="The folder; by default PIPESIM_HOME, else ./pipesim_home.",
+        description="The folder, or s3://bucket/prefix; by default PIPESIM_HOME, else ./pipesim_home.",
     )
 
     def lake(self) -> Lake:
         """Open the lake.
 
         Raises:
-            RequestError: If the folder cannot be made or written.
+            RequestError: If the folder cannot be made or written, or the object store refuses.
+            WorkError: If the object store does not answer.
         """
-        return Lake(Path(self.path))
+        return Lake(self.path)
 
 
 class Inbox(dg.ConfigurableResource[Path]):

@@ -1,7 +1,6 @@
 """From a workload and the scenarios to simulated traces: one partition a scenario and replication."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 from pydantic import Field
@@ -17,10 +16,11 @@ from pipesim.experiments.backends import backend, default_workers
 from pipesim.experiments.scenario_files import ScenarioFile, find_scenario, most_replications, read_files
 from pipesim.experiments.sweeps import save_sweeps
 from pipesim.lake import Lake
+from pipesim.object_store.address import folder_of
 from pipesim.simulation import DEFAULT, ENGINES, Scenario, make_ready
 
 #: How many replications the grid has room for: as many as any scenario asks for when the definitions are loaded.
-REPLICATIONS = most_replications(Path(Home().path))
+REPLICATIONS = most_replications(folder_of(Home().path))
 RUNS = dg.MultiPartitionsDefinition(
     {"replication": dg.StaticPartitionsDefinition([str(n) for n in range(REPLICATIONS)]), DIMENSION: SCENARIOS}
 )
@@ -107,7 +107,7 @@ def _simulate(context: dg.AssetExecutionContext, lake: Lake, wanted: Wanted, con
 
     kept = not (context.has_partition_key or config.again)
     runs = [
-        Run(lake.root, scenario, number, config.engine, reuse=kept and bool(file.sweep.axes))
+        Run(lake.home, scenario, number, config.engine, reuse=kept and bool(file.sweep.axes))
         for file, scenario, numbers in wanted
         for number in numbers
     ]

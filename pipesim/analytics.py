@@ -247,6 +247,7 @@ def _store(tx: Transaction, lake: Lake, query: Query, frame: pl.DataFrame, input
 
 def input_manifests(lake: Lake) -> dict[str, str]:
     """Return the hashes of the manifests of every trace in the lake and of the current quality, which say what each is of."""
+    lake.bring_simulated()
     manifests = [
         *(lake.lake / "observed" / "manifests").glob("*.json"),
         *(lake.lake / "synthetic").glob("*/manifest.json"),

@@ -222,7 +222,7 @@ def _ask_if_long(lake: Lake, sweeps: list[Sweep], engine: str | None, replicatio
     first = sweeps[0].first().scenario
     for _ in range(2):  # the first time, code is loaded
         begun = time.perf_counter()
-        run_replication(Run(lake.root, first, 0, engine))
+        run_replication(Run(lake.home, first, 0, engine))
         seconds = time.perf_counter() - begun
     raise RequestError(
         f"{count(sum(sweep.size for sweep in sweeps), 'scenario')}, {count(runs, 'run')} in all: about "

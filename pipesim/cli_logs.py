@@ -9,6 +9,7 @@ import typer
 
 from pipesim.cli_options import HOME, Debug, Home, Json, answer, say
 from pipesim.lake import Lake
+from pipesim.object_store.address import folder_of
 from pipesim.printing import datasets_table, preview_table
 from pipesim.progress import bar, working
 from pipesim.words import count
@@ -99,7 +100,8 @@ def list_datasets(home: Home = HOME, as_json: Json = False, debug: Debug = False
     """List public data sets: title, licence, citation, files, and the command that ingests each once it is fetched."""
     from pipesim.ingest.datasets import datasets
 
-    known = [(dataset, dataset.ingest_command(home / "datasets" / dataset.name, _other(home))) for dataset in datasets()]
+    folder = folder_of(home) / "datasets"
+    known = [(dataset, dataset.ingest_command(folder / dataset.name, _other(home))) for dataset in datasets()]
     told = [{**dataset.as_dict(), "ingest": command} for dataset, command in known]
     answer({"datasets": told}, as_json, datasets_table(known))
 
@@ -116,13 +118,13 @@ def fetch_dataset(
     from pipesim.ingest.datasets import fetch, find_dataset
 
     dataset = find_dataset(name)
-    done = fetch(dataset, to or home / "datasets" / name, say, bar)
+    done = fetch(dataset, to or folder_of(home) / "datasets" / name, say, bar)
     command = dataset.ingest_command(done.folder, _other(home))
     what = f"fetched {', '.join(done.fetched)}" if done.fetched else "everything is there and right, nothing to do"
     terms = f"licence: {dataset.licence}\nplease cite: {dataset.citation}"
     answer({**done.as_dict(), "ingest": command}, as_json, f"{done.folder}: {what}\n{terms}\nnow: {command}")
 
 
-def _other(home: Path) -> Path | None:
-    """Return a home folder that commands do not take by themselves."""
-    return None if home == HOME else home
+def _other(home: str) -> str | None:
+    """Return a home that commands do not take by themselves."""
+    return None if Path(home) == Path(HOME) else home

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -18,8 +17,16 @@ if TYPE_CHECKING:
 
     Config = TypeVar("Config", bound=BaseModel)
 
+# No Path, which would take one slash of a URL's two.
 Home = Annotated[
-    Path, typer.Option("--home", envvar="PIPESIM_HOME", help="The folder that holds everything.", show_default=True)
+    str,
+    typer.Option(
+        "--home",
+        envvar="PIPESIM_HOME",
+        metavar="FOLDER",
+        help="The folder that holds everything, or s3://bucket/prefix.",
+        show_default=True,
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -29,7 +36,7 @@ Engine = Annotated[
 ]
 Replications = Annotated[int | None, typer.Option("--replications", metavar="N", min=1, help="Runs of each scenario.")]
 Workers = Annotated[int | None, typer.Option("--workers", metavar="N", min=1, help="Processes.")]
-HOME = Path("pipesim_home")
+HOME = "pipesim_home"
 
 
 def config(kind: type[Config], values: Mapping[str, Any]) -> Config:

@@ -111,7 +111,7 @@ def serve_ui(lake: Lake, port: int) -> None:
         environment = {
             **os.environ,
             "DAGSTER_HOME": str(state),
-            "PIPESIM_HOME": str(lake.root),
+            "PIPESIM_HOME": str(lake.home),
             # The folder that pipesim was started in stays off the path: a file there could stand in for a library's module.
             "PYTHONPATH": os.pathsep.join(filter(None, [str(_TOP), os.environ.get("PYTHONPATH")])),
             "PYTHONSAFEPATH": "1",
@@ -142,7 +142,7 @@ def _only_one(lake: Lake, file: Path) -> Iterator[TextIO]:
             lock.seek(0)
             raise RequestError(
                 "a Dagster UI runs on this home folder already",
-                where=str(lake.root),
+                where=str(lake.home),
                 remedy=f"use that one, or end it: kill -INT -- -{lock.read()}",
             ) from None
         lock.truncate(0)

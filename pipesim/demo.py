@@ -65,7 +65,7 @@ def run_demo(lake: Lake, say: Callable[[str], None]) -> dict[str, Any]:
         say(f"answer      {answer(read_strategies(con))}")
     report = write_report(lake, stored=True)
     publish(lake)
-    command = f"{_near(Path(sys.executable))} -m pipesim ui --home {_near(lake.root)}"
+    command = f"{_near(Path(sys.executable))} -m pipesim ui --home {lake.home if lake.mirror else _near(lake.root)}"
     return {
         "report": str(_near(report)),
         "warehouse": str(_near(lake.warehouse)),

@@ -1,8 +1,10 @@
-"""The store on disk: where everything lies, and how files change so that a crash at any moment loses nothing.
+"""The store: where everything lies, and how files change so that a crash at any moment loses nothing.
 
 Parquet files are the store of record. Everything that one step writes goes through one `Transaction`: files are written
 aside, flushed, then a record of the intended renames is stored, then the renames happen. A crash before the record leaves
 the old state; a crash after it is finished by whoever opens the lake next. Readers never see half a file.
+
+A home on an object store is read from a mirror on disk, which every commit reaches by way of the store (`object_store`).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +27,8 @@ from filelock import FileLock, Timeout
 
 from pipesim import __version__
 from pipesim.errors import RequestError, WorkError
+from pipesim.object_store.address import Address
+from pipesim.object_store.mirror import Mirror
 from pipesim.schema import SWEEPS, TRACE_TABLES
 from pipesim.trace import Trace
 from pipesim.upgrade import COLUMNS, outdated, write_upgraded
@@ -33,10 +37,13 @@ from pipesim.upgrade import COLUMNS, outdated, write_upgraded
 _LOCK_TIMEOUT_S = {"commit": 120.0, "publish": 600.0, "ingest": 3600.0}
 #: How often a lock is asked for that another process holds: as a commit takes milliseconds, waiting is not to take longer.
 _ASK_EVERY_S = 0.002
+#: A mirror is brought up to date under the commit lock, and for the first time that may be all there is.
+_PULL_TIMEOUT_S = 3600.0
 #: With less than this on the disk, that is the cause of whatever could not be written.
 _NO_ROOM_BYTES = 1 << 16
 #: In a folder of artifacts, the file that names the current one.
 CURRENT = "current.json"
+Lock = Literal["commit", "publish", "ingest"]
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -83,7 +90,7 @@ class Transaction:
         self._lake = lake
         self._id = uuid.uuid4().hex
         self._staging = lake.root / ".staging" / self._id
-        with lake.lock():  # else whoever recovers the lake just now might take the folder for an abandoned one
+        with lake.hold("commit"):  # else whoever recovers the lake just now might take the folder for an abandoned one
             self._staging.mkdir(parents=True)
             self._owner = FileLock(self._staging / "owner.lock", timeout=0)
             self._owner.acquire()
@@ -119,17 +126,23 @@ class Transaction:
         for staged, _ in self._moves:
             flush(staged)
         moved = {target for _, target in self._moves}
+        removals = [path for path in self._removals if path not in moved]
         record = {
             "moves": [[str(s.relative_to(self._lake.root)), str(t.relative_to(self._lake.root))] for s, t in self._moves],
-            "removals": [str(p.relative_to(self._lake.root)) for p in self._removals if p not in moved],
+            "removals": [str(path.relative_to(self._lake.root)) for path in removals],
         }
-        with self._lake.lock():
+        mirror = self._lake.mirror
+        upload = mirror.upload(self._moves) if mirror else None
+        with self._lake.hold("commit"):
+            done = mirror.commit(upload, removals) if mirror and upload else None
             draft = self._staging / "commit.draft"
             draft.write_text(json.dumps(record), encoding="utf-8")
             flush(draft)
             draft.replace(self._record)
             _flush_names(self._record.parent)
             self._lake.finish(self._record)
+            if mirror and done:
+                mirror.note(done)
 
     def close(self) -> None:
         """Drop what was staged and not committed; what a commit could not finish is kept for the next one to finish."""
@@ -139,21 +152,31 @@ class Transaction:
 
 
 class Lake:
-    """The folder that holds everything: `PIPESIM_HOME`.
+    """The home that holds everything: `PIPESIM_HOME`.
 
     Args:
-        root: The home folder. It is made if it does not exist; work that a crash interrupted is finished.
+        home: A folder, or `s3://bucket/prefix`. It is made if it does not exist; work that a crash interrupted is finished.
 
     Raises:
-        RequestError: If the folder cannot be made or written.
+        RequestError: If the folder cannot be made or written, or the object store refuses.
+        WorkError: If the object store does not answer.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root.absolute()
+    #: What opens the same lake again, a folder on this machine, a URL on any.
+    home: Path | str
+    #: The folder of files: the home folder, or this machine's mirror of a home on an object store.
+    root: Path
+    #: What follows the object store, if the home is on one.
+    mirror: Mirror | None
+
+    def __init__(self, home: Path | str) -> None:
+        address = Address.find(home)
+        self.root = address.mirror() if address else Path(home).absolute()
+        self.home = str(address) if address else self.root
         if set("=*?[") & set(str(self.root)):
             raise RequestError(
                 "a home folder's path must not hold '=', '*', '?' or '[': tools that read Parquet give them a meaning",
-                where=str(root),
+                where=str(self.root),
                 remedy="choose another folder with --home or PIPESIM_HOME",
             )
         try:
@@ -161,14 +184,19 @@ class Lake:
         except OSError as error:
             raise RequestError(
                 f"cannot keep files in this home folder: {error.strerror}",
-                where=str(root),
-                remedy="name a folder that can be written with --home or PIPESIM_HOME",
+                where=str(self.root),
+                remedy=f"name a folder that can be written with {'PIPESIM_CACHE' if address else '--home or PIPESIM_HOME'}",
             ) from error
+        timeouts = _LOCK_TIMEOUT_S | ({"commit": _PULL_TIMEOUT_S} if address else {})
         self._locks = {
-            name: FileLock(self.root / ".staging" / f"{name}.lock", timeout=timeout)
-            for name, timeout in _LOCK_TIMEOUT_S.items()
+            name: FileLock(self.root / ".staging" / f"{name}.lock", timeout=timeout) for name, timeout in timeouts.items()
         }
+        #: Who holds the commit lock now has brought nothing yet (0), most (1), or also what was simulated (2).
+        self._brought = 0
+        self.mirror = Mirror(address, self.root) if address else None
         self._recover()
+        with self.reading():
+            pass
         self._upgrade()
 
     # --- where things lie -------------------------------------------------------------------------------------------
@@ -229,26 +257,70 @@ class Lake:
     # --- changing files ---------------------------------------------------------------------------------------------
 
     @contextmanager
-    def lock(self, name: Literal["commit", "publish", "ingest"] = "commit") -> Iterator[None]:
-        """Keep other processes from committing (publishing, ingesting) meanwhile; first finish what a dead one left undone.
+    def lock(self, name: Lock = "commit") -> Iterator[None]:
+        """Keep others from committing (ingesting) meanwhile, on all machines, or the processes of this one from publishing.
+
+        What a dead one left undone is finished first, and the files are brought up to date.
 
         Raises:
-            WorkError: If another process holds the lock for too long.
+            WorkError: If another process or machine holds the lock for too long.
+        """
+        elsewhere = self.mirror.lock(name, _LOCK_TIMEOUT_S[name]) if self.mirror and name != "publish" else nullcontext()
+        with self.hold(name), elsewhere:
+            with self.reading(simulated=name == "commit"):
+                pass
+            yield
+
+    @contextmanager
+    def reading(self, *, simulated: bool = False) -> Iterator[None]:
+        """Keep the files as they are meanwhile, all as of one moment between two commits, the newest that there is.
+
+        Args:
+            simulated: Whether that goes for the results of simulations too, of a home on an object store. Of all files only
+                these are not brought to every machine before somebody wants them.
+
+        Raises:
+            WorkError: If another process holds the lock for too long, or the object store does not answer.
+        """
+        with self.hold("commit"):
+            before, wanted = self._brought, 1 + simulated
+            if self.mirror and wanted > before:
+                self.mirror.pull(simulated=simulated)
+            self._brought = max(before, wanted)
+            try:
+                yield
+            finally:
+                self._brought = before
+
+    def look_for_scenarios(self) -> None:
+        """Bring the scenario files that people have put onto the object store by other means, if the home is on one."""
+        if self.mirror:
+            with self.hold("commit"):
+                self.mirror.look("scenarios")
+
+    def bring_simulated(self) -> None:
+        """Bring the results of simulations from the object store, if the home is on one."""
+        if self.mirror:
+            with self.reading(simulated=True):
+                pass
+
+    @contextmanager
+    def hold(self, name: Lock) -> Iterator[None]:
+        """Hold a lock of this machine; under that of commits, first finish what a dead process left of one.
+
+        Raises:
+            WorkError: If another process holds it for too long.
         """
         try:
             lock = self._locks[name]
             with lock.acquire(poll_interval=_ASK_EVERY_S if name == "commit" else None):
-                if lock.lock_counter == 1:
-                    if name == "commit":
-                        for record in sorted((self.root / ".staging").glob("*.commit")):
-                            self.finish(record)
-                    else:
-                        with self.lock("commit"):
-                            pass
+                if name == "commit" and lock.lock_counter == 1:
+                    for record in sorted((self.root / ".staging").glob("*.commit")):
+                        self.finish(record)
                 yield
         except Timeout as error:
             raise WorkError(
-                f"another pipesim process has held this home folder's {name} lock for {_LOCK_TIMEOUT_S[name]:.0f} s",
+                f"another pipesim process has held this home folder's {name} lock for {lock.timeout:.0f} s",
                 where=str(self.root),
                 remedy="wait for it to finish, or stop it; nothing was changed",
             ) from error
@@ -315,7 +387,7 @@ class Lake:
         staging = self.root / ".staging"
         if not any(path.suffix == ".commit" or path.is_dir() for path in staging.iterdir()):
             return
-        with self.lock():
+        with self.hold("commit"):
             for folder in (path for path in staging.iterdir() if path.is_dir()):
                 owner = FileLock(folder / "owner.lock", timeout=0)
                 try:
@@ -330,7 +402,8 @@ class Lake:
         mark = self.root / ".staging" / "columns.json"
         if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == COLUMNS:
             return
-        with self.transaction() as tx:
+        # On one machine, whoever opens the lake does this; another one could remove a file meanwhile, and find it back.
+        with self.lock() if self.mirror else nullcontext(), self.transaction() as tx:
             for file, table in outdated(self.lake):
                 write_upgraded(file, table, tx.stage(file))
             tx.write_json(COLUMNS, mark)
@@ -339,12 +412,12 @@ class Lake:
 
     def load_observed(self) -> Trace:
         """Return everything that was ingested, without provenance."""
-        with self.lock():  # so that no commit is seen by half
+        with self.reading():
             return self._read_observed()
 
     def count_observed(self, table: str) -> int:
         """Return how many rows of a table were ingested."""
-        with self.lock():
+        with self.reading():
             files = sorted((self.lake / "observed" / table).glob("*.parquet"))
             return sum(int(pl.scan_parquet(file).select(pl.len()).collect().item()) for file in files)
 
@@ -392,6 +465,7 @@ class Lake:
         Raises:
             RequestError: If it was not simulated.
         """
+        self.bring_simulated()
         files = {t: self.simulated_folder(t, scenario, replication) / f"{t}.parquet" for t in TRACE_TABLES}
         if not files["task_runs"].is_file():
             raise RequestError(
@@ -409,6 +483,10 @@ class Lake:
         """Return the row of figures of a stored replication and its manifest, or None if it was not simulated."""
         row = self.simulated_folder("summaries", scenario, replication) / "summaries.parquet"
         manifest = self.simulated_folder("manifests", scenario, replication) / "manifest.json"
+        if self.mirror:
+            with self.hold("commit"):
+                if not self.mirror.fetch([str(file.relative_to(self.root)) for file in (row, manifest)]):
+                    return None
         if not (row.is_file() and manifest.is_file()):
             return None
         return pl.read_parquet(row, hive_partitioning=False).row(0, named=True), json.loads(
@@ -422,11 +500,13 @@ class Lake:
 
     def replications(self, scenario: str) -> list[int]:
         """Return the numbers of the stored replications of a scenario, ascending."""
+        self.bring_simulated()
         folder = self.simulated_folder("task_runs", scenario, 0).parent
         return sorted(int(path.name.removeprefix("replication=")) for path in folder.glob("replication=*"))
 
     def drop_replications(self, scenario: str, keep: int) -> None:
         """Remove the stored replications numbered `keep` and above, which an earlier, larger run left."""
+        self.bring_simulated()
         gone = [
             folder
             for folder in (self.lake / "simulated").glob(f"*/scenario={scenario}/replication=*")

@@ -79,6 +79,7 @@ def plan(lake: Lake, living: Mapping[str, int], policy: Policy, now: datetime) -
     Raises:
         WorkError: If a manifest cannot be read, as what it was made from is then unknown.
     """
+    lake.bring_simulated()
     obsolete = _seconds(now - timedelta(days=policy.days))
     settled = _seconds(now - timedelta(days=1))
     simulations = _simulations(lake)

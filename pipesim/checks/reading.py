@@ -16,7 +16,7 @@ from pipesim.trace import Trace
 @contextmanager
 def observed_views(lake: Lake, *tables: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """Give a connection with a view of each table that is named, `quarantine` among them, while nobody can commit."""
-    with lake.lock(), connect() as con:
+    with lake.reading(), connect() as con:
         for name in tables:
             table = QUARANTINE if name == QUARANTINE.name else with_provenance(TRACE_TABLES[name])
             con.execute(f"CREATE VIEW {name} AS {_select(lake, table)}")

@@ -20,6 +20,7 @@ from pipesim.words import count
 
 def stored_runs(lake: Lake) -> list[tuple[str, int]]:
     """Return every scenario and replication that is stored."""
+    lake.bring_simulated()
     return [(name, number) for name in lake.simulated_scenarios() for number in lake.replications(name)]
 
 

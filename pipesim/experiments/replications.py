@@ -29,14 +29,14 @@ class Run:
     """One replication of one scenario, to be simulated and stored.
 
     Args:
-        home: The home folder.
+        home: What opens the lake (`Lake.home`).
         scenario: The scenario.
         replication: Its number, from 0.
         engine: The engine; None for the fastest that can.
         reuse: Whether a result that is in the lake, made from the same by the same version, will do.
     """
 
-    home: Path
+    home: Path | str
     scenario: Scenario
     replication: int
     engine: str | None
@@ -105,12 +105,14 @@ def run_scenarios(
     there = {(result.summary.scenario, result.summary.replication) for result in done}
     # By replication first, as the scenarios of one draw the same work, which is drawn once then.
     runs = [
-        Run(lake.root, scenario, number, engine, reuse)
+        Run(lake.home, scenario, number, engine, reuse)
         for number in range(max(counts, default=0))
         for scenario, count in zip(scenarios, counts, strict=True)
         if number < count and (scenario.name, number) not in there
     ]
     results: list[RunResult] = []
+    if reuse:
+        lake.bring_simulated()
 
     def tell_all(share: float) -> None:
         if tell:
@@ -125,8 +127,9 @@ def run_scenarios(
                 tell_all(0.0)
                 if on_done:
                     on_done(result)
-        for scenario, count in zip(scenarios, counts, strict=True):
-            lake.drop_replications(scenario.name, keep=count)
+        with lake.reading(simulated=True):
+            for scenario, count in zip(scenarios, counts, strict=True):
+                lake.drop_replications(scenario.name, keep=count)
     place_of = {name: place for place, name in enumerate(names)}
     return sorted([*done, *results], key=lambda result: (place_of[result.summary.scenario], result.summary.replication))
 

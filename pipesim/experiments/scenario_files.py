@@ -55,6 +55,7 @@ def scenario_files(lake: Lake) -> dict[str, Path]:
 
     A file of one scenario is called as the scenario; one that sweeps is called as the sweep.
     """
+    lake.look_for_scenarios()
     return _files(lake.scenarios)
 
 

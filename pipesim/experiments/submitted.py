@@ -54,8 +54,8 @@ def workload(lake: Lake, scenario: Scenario, replication: int, made: Made) -> Tr
     compared under common random numbers. Replication 0 draws with the seed itself, as `pipesim synthesize` does.
     """
     if scenario.workload.kind == "replay":
-        return _observed(lake.root, made["workload"]["ingests"])
-    return _synthetic(lake.root, made["workload"]["model"], _synthesis(scenario, replication))
+        return _observed(lake.home, made["workload"]["ingests"])
+    return _synthetic(lake.home, made["workload"]["model"], _synthesis(scenario, replication))
 
 
 def _synthesis(scenario: Scenario, replication: int) -> SynthesisConfig:
@@ -78,7 +78,7 @@ def expected_attempts(lake: Lake, scenario: Scenario) -> float:
     wanted = scenario.workload
     if wanted.kind == "replay":
         return lake.count_observed("task_runs")
-    model = _model(lake.root, _current(lake))
+    model = _model(lake.home, _current(lake))
     span = max((model.window.end - model.window.start).total_seconds(), 1.0)
     return model.provenance.task_runs * wanted.scale * wanted.days * 86_400 / span
 
@@ -87,7 +87,7 @@ def model_source(lake: Lake, scenario: Scenario, made: Made) -> ModelSource | No
     """Return what the workload model knows of models, if the scenario has a lifecycle, given what `made_from` says."""
     if scenario.lifecycle is None:
         return None
-    return _source(lake.root, made["lifecycle"]["model"], made["lifecycle"]["seed"])
+    return _source(lake.home, made["lifecycle"]["model"], made["lifecycle"]["seed"])
 
 
 # A log never changes under its identifier, nor a model under its name, nor what is drawn from it with a seed. The last of each
@@ -95,22 +95,22 @@ def model_source(lake: Lake, scenario: Scenario, made: Made) -> ModelSource | No
 
 
 @lru_cache(maxsize=1)
-def _observed(home: Path, _ingests: str) -> Trace:
+def _observed(home: str | Path, _ingests: str) -> Trace:
     return Lake(home).load_observed()
 
 
 @lru_cache(maxsize=1)
-def _model(home: Path, name: str) -> WorkloadModel:
+def _model(home: Path | str, name: str) -> WorkloadModel:
     return load_model(Lake(home), name)
 
 
 @lru_cache(maxsize=1)
-def _synthetic(home: Path, name: str, config: SynthesisConfig) -> Trace:
+def _synthetic(home: Path | str, name: str, config: SynthesisConfig) -> Trace:
     return synthesize(_model(home, name), config)
 
 
 @lru_cache(maxsize=1)
-def _source(home: Path, name: str, seed: int) -> ModelSource:
+def _source(home: Path | str, name: str, seed: int) -> ModelSource:
     model = _model(home, name)
     return ModelSource(model.lifecycle, lambda number: draw_retraining(model, number, seed))
 
@@ -126,7 +126,7 @@ def _current(lake: Lake) -> str:
 
 def history_of(lake: Lake, scenario: Scenario) -> Trace | None:
     """Return what was observed, if a synthetic workload is estimated from it; a replay is estimated from itself."""
-    return _observed(lake.root, _ingests(lake)) if _needs_history(scenario) else None
+    return _observed(lake.home, _ingests(lake)) if _needs_history(scenario) else None
 
 
 def _needs_history(scenario: Scenario) -> bool:

@@ -128,10 +128,10 @@ class Dataset(_Strict):
             yield file.name
             yield from (member.name for member in file.members)
 
-    def ingest_command(self, folder: Path, home: Path | None = None) -> str:
-        """Return the command that ingests the data set from its folder, into a home folder that is not the usual one."""
+    def ingest_command(self, folder: Path, home: str | None = None) -> str:
+        """Return the command that ingests the data set from its folder, into a home that is not the usual one."""
         words = ["pipesim", "ingest", *(str(folder / name) for name in self.read), "--source", self.source]
-        return shlex.join([*words, "--home", str(home)] if home else words)
+        return shlex.join([*words, "--home", home] if home else words)
 
     def as_dict(self) -> dict[str, Any]:
         """Return what the catalogue says of it, for JSON."""
