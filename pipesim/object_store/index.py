@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+
+from pipesim.object_store.state import area_of
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS files (area TEXT, path TEXT PRIMARY KEY, tag TEXT NOT NULL) WITHOUT ROWID;
@@ -40,14 +42,17 @@ class Index:
         with self._open() as con:
             return dict(con.execute("SELECT area, mark FROM marks"))
 
-    def note(self, area: str, tags: Mapping[str, str] | None = None, gone: Iterable[str] = (), mark: str | None = None) -> None:
-        """Note what was written and removed in an area, and up to which commit it was followed."""
+    def note(
+        self, tags: Mapping[str, str] | None = None, *, gone: Collection[str] = (), marks: Mapping[str, str] | None = None
+    ) -> None:
+        """Note what was written, with its tags, and what was removed, and up to which commit areas were followed."""
+        if not (tags or gone or marks):
+            return
         with self._open() as con:
             con.executemany("DELETE FROM files WHERE path = ?", [(path,) for path in gone])
-            rows = [(area, path, tag) for path, tag in (tags or {}).items()]
+            rows = [(area_of(path), path, tag) for path, tag in (tags or {}).items()]
             con.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?)", rows)
-            if mark is not None:
-                con.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", [area, mark])
+            con.executemany("INSERT OR REPLACE INTO marks VALUES (?, ?)", list((marks or {}).items()))
 
     def cleared(self) -> float:
         """Return when this machine last looked for what dead ones left behind, in seconds since 1970."""

@@ -6,6 +6,7 @@ Its holder renews it. One that was not renewed for a whole lease, by the store's
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import threading
@@ -24,6 +25,7 @@ LEASE_S = 60.0
 _RENEWALS = 4
 #: How long to wait before looking again at a lock that somebody holds: at first, and at most.
 _PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
+_NEVER = (-math.inf, -math.inf)
 
 
 class Lease:
@@ -33,16 +35,14 @@ class Lease:
         objects: The store.
         address: Where the home is.
         name: The lock's name.
-        lease_s: How long it is good for without being renewed.
     """
 
-    def __init__(self, objects: Objects, address: Address, name: str, lease_s: float = LEASE_S) -> None:
+    def __init__(self, objects: Objects, address: Address, name: str) -> None:
         self._objects, self._address = objects, address
         self._name, self._object = name, f".staging/{name}.lock"
-        self._lease_s = lease_s
         self._times_held = self._times_written = 0
         self._token = self._tag = ""
-        self._good_until = 0.0
+        self._written_at = _NEVER
 
     @contextmanager
     def hold(self, timeout_s: float) -> Iterator[None]:
@@ -76,7 +76,7 @@ class Lease:
         Raises:
             WorkError: If somebody may have, as it was not renewed in time.
         """
-        if self._times_held and time.monotonic() > self._good_until:
+        if self._times_held and max(now - then for now, then in zip(_clocks(), self._written_at, strict=True)) > LEASE_S:
             raise WorkError(
                 f"the {self._name} lock of this home was not renewed in time, and may be another machine's by now",
                 where=str(self._address),
@@ -88,7 +88,7 @@ class Lease:
         pause_s = _PAUSE_S
         share = 0.5 + int(self._token[:2], 16) / 512  # so that those who wait do not all ask at once
         while True:
-            if there is None or there.age_s > self._lease_s:
+            if there is None or there.age_s > LEASE_S:
                 if self._write(there.tag if there else None):
                     return
             elif time.monotonic() > deadline:
@@ -106,7 +106,7 @@ class Lease:
         """Write the lock in place of what bears a tag; tell whether it is ours then."""
         self._times_written += 1  # no two may be alike, as equal contents bear equal tags
         holder = {"host": socket.gethostname(), "process": os.getpid(), "token": self._token, "written": self._times_written}
-        data, begun = json.dumps(holder).encode(), time.monotonic()
+        data, begun = json.dumps(holder).encode(), _clocks()
         try:
             self._tag = self._objects.write(self._object, data, replaces)
         except ConflictError:
@@ -114,21 +114,26 @@ class Lease:
             if there is None or there.data != data:  # else it was written, and only the answer got lost
                 return False
             self._tag = there.tag
-        self._good_until = begun + self._lease_s
+        self._written_at = begun
         return True
 
     def _renew(self, ended: threading.Event) -> None:
-        while not ended.wait(self._lease_s / _RENEWALS):
+        while not ended.wait(LEASE_S / _RENEWALS):
             with suppress(PipesimError):  # it is tried again; `insist` tells when that is too late
                 if not self._write(self._tag):
-                    self._tag, self._good_until = "", 0.0
+                    self._tag, self._written_at = "", _NEVER
                     return
 
     def _release(self) -> None:
         if self._tag:
             with suppress(PipesimError):  # it ends by itself then
                 self._objects.remove(self._object, self._tag)
-        self._tag, self._good_until = "", 0.0
+        self._tag, self._written_at = "", _NEVER
+
+
+def _clocks() -> tuple[float, float]:
+    """Return two clocks in seconds: one that nobody sets, and one that goes on while a machine is suspended."""
+    return time.monotonic(), time.time()
 
 
 def _holder(lock: Content) -> str:

@@ -14,7 +14,7 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from pathlib import Path
 from pipesim.errors import PipesimError, WorkError
 from pipesim.object_store.address import Address
 from pipesim.object_store.index import Index
-from pipesim.object_store.lease import LEASE_S, Lease
+from pipesim.object_store.lease import Lease
 from pipesim.object_store.objects import ConflictError, Listed, Objects
 from pipesim.object_store.state import AREAS, SIMULATED, STATE, Change, State, area_of
 
@@ -66,18 +66,17 @@ class Mirror:
     Args:
         address: Where the home is.
         folder: The mirror, with its folder `.staging`.
-        lease_s: How long locks are good for without being renewed.
 
     Raises:
         RequestError: If no store can be talked to.
     """
 
-    def __init__(self, address: Address, folder: Path, lease_s: float = LEASE_S) -> None:
+    def __init__(self, address: Address, folder: Path) -> None:
         self._folder = folder
         self._address = address
         self._objects = Objects(address)
         self._index = Index(folder / ".staging" / "mirror.sqlite")
-        self._leases = {name: Lease(self._objects, address, name, lease_s) for name in ("commit", "ingest")}
+        self._leases = {name: Lease(self._objects, address, name) for name in ("commit", "ingest")}
 
     def lock(self, name: str, timeout_s: float = _COMMIT_TIMEOUT_S) -> AbstractContextManager[None]:
         """Hold a lock between machines, `commit` or `ingest`."""
@@ -110,8 +109,7 @@ class Mirror:
                 if mark not in (known.get(area), brought.get(area)) and (simulated or area != SIMULATED)
             }
             if not behind:  # as what was brought since is what there is now
-                for area, mark in brought.items():
-                    self._index.note(area, mark=mark)
+                self._index.note(marks=brought)
                 self._clear(state)
                 return True
             for area in behind:
@@ -134,8 +132,8 @@ class Mirror:
             if before.marks.get(area) == self._index.marks().get(area):
                 return True
             there = {path: found for path in paths for found in self._objects.listing(path).values()}
-            self._place(area, {path: found for path, found in there.items() if self._index.tag(path) != found.tag})
-            self._remove(area, [path for path in paths if path not in there])
+            self._place({path: found for path, found in there.items() if self._index.tag(path) != found.tag})
+            self._remove([path for path in paths if path not in there])
             if self._state().marks.get(area) == before.marks.get(area):
                 return True
         return False
@@ -146,28 +144,29 @@ class Mirror:
         here = set(self._files(area))
         wanted = [(path, found) for path, found in there.items() if path not in here or known.get(path) != found.tag]
         for begin in range(0, len(wanted), _BATCH):
-            self._place(area, dict(wanted[begin : begin + _BATCH]))
-        self._remove(area, here - there.keys())
+            self._place(dict(wanted[begin : begin + _BATCH]))
+        self._remove(here - there.keys())
 
-    def _place(self, area: str, wanted: Mapping[str, Listed]) -> None:
+    def _place(self, wanted: Mapping[str, Listed]) -> None:
         """Download objects and put them into their places; what is gone since it was listed is left out."""
+        if not wanted:
+            return
         aside = self._folder / ".staging" / "pull"
         aside.mkdir(exist_ok=True)
         drafts = {path: aside / str(number) for number, path in enumerate(wanted)}
         got = self._objects.download(drafts)
-        self._index.note(area, gone=wanted)
+        self._index.note(gone=wanted.keys())
         for path in got:
             os.utime(drafts[path], (wanted[path].modified, wanted[path].modified))
             target = self._folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             drafts[path].replace(target)
-        self._index.note(area, {path: wanted[path].tag for path in got})
+        self._index.note({path: wanted[path].tag for path in got})
         shutil.rmtree(aside)
 
-    def _remove(self, area: str, paths: Iterable[str]) -> None:
-        gone = list(paths)
-        self._index.note(area, gone=gone)
-        for path in gone:
+    def _remove(self, paths: Collection[str]) -> None:
+        self._index.note(gone=paths)
+        for path in paths:
             target = self._folder / path
             target.unlink(missing_ok=True)
             with suppress(OSError):  # until one is not empty
@@ -233,8 +232,7 @@ class Mirror:
                 state = self._completed(self._state())
                 gone = tuple(path for path in map(self._path, removals) if area_of(path))
                 change = Change(upload.id, tuple((upload.places | self._upload_late(upload, state)).items()), gone)
-                for lease in self._leases.values():
-                    lease.insist()
+                self._insist()
             except BaseException:
                 self._drop(upload)
                 raise
@@ -250,8 +248,7 @@ class Mirror:
                     where=str(self._address),
                     remedy="run any pipesim command when the store answers again: it completes the change; nothing is lost",
                 ) from error
-            for area in change.areas:
-                self._index.note(area, gone=[*gone, *(path for _, path in change.moves)])
+            self._index.note(gone=[*gone, *(path for _, path in change.moves)])
             return Committed(change, tags, state.marks)
 
     def _upload_late(self, upload: Upload, state: State) -> dict[str, str]:
@@ -270,19 +267,19 @@ class Mirror:
     def note(self, done: Committed) -> None:
         """Note that the mirror holds what was committed."""
         known = self._index.marks()
-        for area in done.change.areas:
-            written = [path for _, path in done.change.moves if area_of(path) == area]
-            tags = {path: done.tags[path] for path in written if path in done.tags}
-            # A mirror that had followed all that was before has followed this too.
-            in_step = known.get(area) == done.before.get(area) and len(tags) == len(written)
-            self._index.note(area, tags, mark=done.change.id if in_step else None)
+        untold = {area_of(path) for _, path in done.change.moves if path not in done.tags}
+        # A mirror that had followed all that was before has followed this too.
+        followed = [area for area in done.change.areas - untold if known.get(area) == done.before.get(area)]
+        self._index.note(done.tags, marks=dict.fromkeys(followed, done.change.id))
 
     def _carry_out(self, state: State) -> dict[str, str]:
         """Carry out the commit that is recorded, from wherever it was interrupted; return the tags of what was written."""
         change = state.pending
         assert change is not None
         try:
+            self._insist()  # else what somebody else has written since might be overwritten, or removed
             tags = self._objects.copy(change.moves)
+            self._insist()
             self._objects.delete(change.removals)
             self._write(replace(state, pending=None))
         except (FileNotFoundError, WorkError) as error:
@@ -299,6 +296,10 @@ class Mirror:
         with suppress(PipesimError):
             self._objects.delete([name for name, _ in change.moves])
         return tags
+
+    def _insist(self) -> None:
+        for lease in self._leases.values():
+            lease.insist()
 
     def _completed(self, state: State) -> State:
         """Complete what a dead machine left of its commit. The lock must be held."""

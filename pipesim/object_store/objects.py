@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,24 +65,16 @@ class Objects:
     """
 
     def __init__(self, address: Address) -> None:
+        self._address = address
+        self._bucket = address.bucket
         try:
-            from s3fs import S3FileSystem
+            self._s3 = _connected(os.getpid(), frozenset(item for item in os.environ.items() if item[0].startswith("AWS_")))
         except ImportError as error:
             raise RequestError(
                 "this pipesim cannot talk to an object store: the package s3fs is missing",
                 where=str(address),
                 remedy="pip install 'pipesim[s3]'",
             ) from error
-        self._address = address
-        self._bucket = address.bucket
-        # Each has its own: one that is found by its arguments alone would be that of another endpoint.
-        self._s3 = S3FileSystem(
-            skip_instance_cache=True,
-            use_listings_cache=False,
-            max_concurrency=4,
-            config_kwargs={"retries": {"mode": "standard", "total_max_attempts": 3}, "max_pool_connections": 2 * _AT_ONCE},
-        )
-        self._s3.retries = 2  # beside those of the line above
 
     def read(self, name: str) -> Content | None:
         """Return an object's content, or None if there is no such object."""
@@ -273,6 +266,22 @@ def _make_durable(file: Path) -> None:
 def _now(told: Mapping[str, Any]) -> float:
     """Return the time by the store's clock when it gave an answer, in seconds since 1970."""
     return parsedate_to_datetime(told["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
+
+
+@lru_cache(maxsize=1)
+def _connected(process: int, settings: frozenset[tuple[str, str]]) -> Any:
+    """Return what talks to a store. A worker opens its lake for every run, and to set this up takes longer than some runs."""
+    from s3fs import S3FileSystem
+
+    # s3fs itself would find an earlier one by its arguments alone, which that of another endpoint has too.
+    found = S3FileSystem(
+        skip_instance_cache=True,
+        use_listings_cache=False,
+        max_concurrency=4,
+        config_kwargs={"retries": {"mode": "standard", "total_max_attempts": 3}, "max_pool_connections": 2 * _AT_ONCE},
+    )
+    found.retries = 2  # beside those of the line above
+    return found
 
 
 def _code(error: BaseException) -> str:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.request import Request, urlopen
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -30,13 +31,13 @@ class _Handler(WSGIRequestHandler):
 class Server:
     """A running server.
 
-    `requests` has the method and path of each request. `fails`, if set, is asked with both whether the server is to fail
-    before it does what was asked for.
+    `requests` has the method and path of each request. `fails`, if set, is called with both, and may return a status
+    to be answered with instead of doing what was asked for.
     """
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str]] = []
-        self.fails: Callable[[str, str], bool] | None = None
+        self.fails: Callable[[str, str], str | None] | None = None
         self._app = DomainDispatcherApplication(create_backend_app)
         self._one_by_one = threading.Lock()
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Handler)
@@ -48,8 +49,8 @@ class Server:
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         with self._one_by_one:
             self.requests.append((method, path))
-            if self.fails and self.fails(method, path):
-                start("400 Bad Request", [("Content-Length", "0")])  # a kind that clients do not try again
+            if self.fails and (status := self.fails(method, path)):
+                start(status, [("Content-Length", "0")])
                 return []
             found = self._app(environ, start)
             try:
@@ -68,6 +69,7 @@ def serving() -> Iterator[Server]:
     """Serve with an empty bucket."""
     server = Server()
     try:
+        urlopen(Request(f"{server.url}/{BUCKET}", method="PUT")).close()
         yield server
     finally:
         server.close()
