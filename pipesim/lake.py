@@ -173,11 +173,12 @@ class Lake:
         address = Address.find(home)
         self.root = address.mirror() if address else Path(home).absolute()
         self.home = str(address) if address else self.root
+        option = "PIPESIM_CACHE" if address else "--home or PIPESIM_HOME"
         if set("=*?[") & set(str(self.root)):
             raise RequestError(
                 "a home folder's path must not hold '=', '*', '?' or '[': tools that read Parquet give them a meaning",
                 where=str(self.root),
-                remedy="choose another folder with --home or PIPESIM_HOME",
+                remedy=f"choose another folder with {option}",
             )
         try:
             (self.root / ".staging").mkdir(parents=True, exist_ok=True)
@@ -185,7 +186,7 @@ class Lake:
             raise RequestError(
                 f"cannot keep files in this home folder: {error.strerror}",
                 where=str(self.root),
-                remedy=f"name a folder that can be written with {'PIPESIM_CACHE' if address else '--home or PIPESIM_HOME'}",
+                remedy=f"name a folder that can be written with {option}",
             ) from error
         timeouts = _LOCK_TIMEOUT_S | ({"commit": _PULL_TIMEOUT_S} if address else {})
         self._locks = {
