@@ -7,14 +7,17 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipesim import lake as lake_module
 from pipesim.errors import WorkError
 from pipesim.lake import Lake
 from pipesim.object_store import mirror
+from pipesim.object_store.index import Index
 from pipesim.object_store.lease import LEASE_S
 from tests.object_store.fake_store import URL, DiedError, Store
 
@@ -83,7 +86,6 @@ def test_machines_see_each_others_commits(world: World) -> None:
     assert shown(other) == dict.fromkeys(PATHS, "1")
     commit(other, {PATHS[0]: "2"}, gone=(PATHS[1], PATHS[2]))
     assert shown(one) == shown(world.open("new")) == {PATHS[0]: "2", PATHS[3]: "1", PATHS[4]: "1"}
-    assert not (one.root / PATHS[1]).parents[0].exists() or list((one.root / PATHS[1]).parent.iterdir())
     assert not (one.root / PATHS[2]).parent.exists(), "an empty folder would look like a replication"
     assert aside(world.store) == []
 
@@ -151,6 +153,49 @@ def test_a_mirror_that_was_lost_or_damaged_is_made_again(world: World) -> None:
     (lake.root / PATHS[0]).write_text("something else")
     (lake.root / PATHS[1]).unlink()
     assert shown(world.open("one")) == dict.fromkeys(PATHS, "1")
+
+
+def test_who_commits_without_having_looked_still_sees_what_others_committed(world: World) -> None:
+    one, other = world.open("one"), world.open("other")
+    commit(other, {PATHS[0]: "1"})
+    commit(one, {PATHS[1]: "1"})
+    assert shown(one) == {PATHS[0]: "1", PATHS[1]: "1"}
+
+
+def test_what_was_equal_when_it_was_looked_at_is_uploaded_if_it_is_not_any_more(world: World, tmp_path: Path) -> None:
+    one, same_machine = world.open("one"), world.open("one")
+    commit(one, {PATHS[0]: "1"})
+    staged = tmp_path / "staged"
+    staged.write_text("1")
+    assert one.mirror
+    upload = one.mirror.upload([(staged, one.root / PATHS[0])])
+    assert upload.equal
+    commit(same_machine, {PATHS[0]: "2"})
+    with one.hold("commit"):
+        one.mirror.commit(upload, [])
+    assert shown(world.open("other")) == {PATHS[0]: "1"}
+
+
+def test_a_machine_that_dies_while_it_brings_files_knows_no_more_than_is_true(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = world.open("one"), world.open("other")
+    commit(one, {PATHS[0]: "1"})
+    assert shown(other) == {PATHS[0]: "1"}
+    commit(one, {PATHS[0]: "2"})
+    real = Index.note
+
+    def die(self: Index, tags: Mapping[str, str] | None = None, **others: Any) -> None:
+        if tags:
+            raise DiedError
+        real(self, tags, **others)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Index, "note", die)
+        with pytest.raises(DiedError):
+            shown(other)
+    commit(one, {PATHS[0]: "1"})  # the very content, and so the tag, that the dead one had noted before
+    assert shown(world.open("other")) == {PATHS[0]: "1"}
 
 
 NEW = {PATHS[0]: "new", PATHS[2]: "new", PATHS[3]: "new"}
@@ -295,7 +340,7 @@ def test_whoever_dies_whenever_every_machine_shows_what_was_committed(
 
 def test_an_ingest_on_another_machine_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = world.open("one"), world.open("other")
-    monkeypatch.setitem(__import__("pipesim.lake", fromlist=["_LOCK_TIMEOUT_S"])._LOCK_TIMEOUT_S, "ingest", 0.0)
+    monkeypatch.setitem(lake_module._LOCK_TIMEOUT_S, "ingest", 0.0)
     with one.lock("ingest"), one.lock("ingest"):
         with pytest.raises(WorkError, match=f"ingest lock of this home: process {os.getpid()}"), other.lock("ingest"):
             pass
