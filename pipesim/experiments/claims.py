@@ -46,7 +46,7 @@ def claimed(lake: Lake, names: Sequence[str], say: Callable[[str], None] | None 
 
 def _taken(lake: Lake, own: Path, names: set[str]) -> str | None:
     """Claim the scenarios, or return one that a living process has claimed."""
-    with lake.lock():
+    with lake.hold("commit"):
         for claim in own.parent.glob(f"*/{_CLAIM}"):
             if (others := names & _claimed_by(claim)) and _lives(claim.parent):
                 return min(others)

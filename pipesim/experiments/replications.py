@@ -200,7 +200,7 @@ def kept_replications(lake: Lake, scenario: Scenario, engine: str | None = None)
     """
     kept = 0
     for number in lake.replications(scenario.name):
-        run = Run(lake.root, scenario, number, engine, reuse=True)
+        run = Run(lake.home, scenario, number, engine, reuse=True)
         if number != kept or _kept(lake, run, _manifest(run, made_from(lake, scenario, number))) is None:
             break
         kept += 1

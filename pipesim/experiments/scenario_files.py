@@ -179,7 +179,7 @@ def _sound(lake: Lake, files: Mapping[str, Path], stem: str) -> Sweep:
             f"{count(sweep.size, 'scenario')}, {count(runs, 'run')} in all, are too many to be partitions, "
             f"which {MANY_RUNS:,} runs at most become",
             where=sweep.source,
-            remedy=f"simulate them with `pipesim simulate {sweep.source} --yes --home {lake.root}`, or ask for fewer",
+            remedy=f"simulate them with `pipesim simulate {sweep.source} --yes --home {lake.home}`, or ask for fewer",
         )
     if fault := _fault(sweep):
         raise fault.with_traceback(None)

@@ -66,7 +66,7 @@ def test_a_log_is_read_once_until_it_grows(fitted: Lake) -> None:
     first = submitted.workload(fitted, replay, 0, told)
     assert submitted.workload(fitted, replay, 1, told) is first
     with fitted.transaction() as tx:
-        more = first.task_runs.head(1).with_columns(run_id=pl.lit("new"))
+        more = pl.read_parquet(fitted.observed_file("task_runs", "i")).head(1).with_columns(run_id=pl.lit("new"))
         tx.write_frame(more, fitted.observed_file("task_runs", "later"))
         tx.write_json({}, fitted.ingest_manifest("later"))
     grown = submitted.workload(fitted, replay, 0, submitted.made_from(fitted, replay, 0))

@@ -155,7 +155,7 @@ def _runs(folder: Path, manifest: Manifest, lake: Lake) -> list[Run]:
         raise FileError(
             f"the share has no scenario {unknown[0]}, which it says was run", where=str(folder / FILE), remedy="get it again"
         )
-    return [Run(lake.root, scenarios[run.scenario], run.replication, run.engine) for run in manifest.runs]
+    return [Run(lake.home, scenarios[run.scenario], run.replication, run.engine) for run in manifest.runs]
 
 
 def _make_ready(runs: Sequence[Run], say: Callable[[str], None] | None) -> None:
