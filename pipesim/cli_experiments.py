@@ -1,8 +1,7 @@
-"""The commands that simulate: scenarios and sweeps of them, and what they have in common."""
+"""The commands that simulate and compare scenarios, and sweeps of them."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from dataclasses import asdict
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, answer, say
-from pipesim.errors import PipesimError, RequestError
+from pipesim.cli_scenarios import load_all, scenarios_of, variants_of
+from pipesim.errors import RequestError
 from pipesim.lake import Lake
-from pipesim.printing import capacity_line, capacity_table, comparison_table, interval_table, mix_table, runs_table
-from pipesim.progress import bar, working
+from pipesim.printing import comparison_table, interval_table, runs_table
+from pipesim.progress import bar
 from pipesim.words import count, lasting
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipesim.experiments.precision import Precision
     from pipesim.experiments.replications import RunResult
     from pipesim.experiments.sweeps import Sweep, Variant
-    from pipesim.simulation import RunSummary, Scenario
+    from pipesim.simulation import RunSummary
 
 Scenarios = Annotated[list[Path], typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files; one may be a sweep.")]
 Again = Annotated[bool, typer.Option("--again", help="Simulate also what a sweep has simulated already.")]
@@ -56,11 +56,11 @@ def simulate(
     """Simulate what-if scenarios, or sweeps over them, on the observed or a synthetic workload."""
     from pipesim.experiments.intervals import of_batches
 
-    lake, sweeps = Lake(home), _load_all(scenarios)
+    lake, sweeps = Lake(home), load_all(scenarios)
     if not yes:
         _ask_if_long(lake, sweeps, engine, replications, workers)
     wanted = _wanted(precision, metric)
-    summaries, intervals = _simulate(lake, sweeps, _variants(sweeps), engine, replications, workers, again, wanted)
+    summaries, intervals = _simulate(lake, sweeps, variants_of(sweeps), engine, replications, workers, again, wanted)
     runs = [summary.as_dict() for summary in summaries]
     told = {"intervals": {name: asdict(found) for name, found in intervals.items()}} if wanted else {}
     if wanted:
@@ -90,11 +90,11 @@ def compare(
     from pipesim.experiments.comparison import check_names, unlike
     from pipesim.experiments.comparison import compare as compare_summaries
 
-    lake, sweeps = Lake(home), _load_all(scenarios)
+    lake, sweeps = Lake(home), load_all(scenarios)
     if not yes:
         _ask_if_long(lake, sweeps, engine, replications, workers)
-    variants = _variants(sweeps)
-    loaded = _scenarios(variants)
+    variants = variants_of(sweeps)
+    loaded = scenarios_of(variants)
     check_names([scenario.name for scenario in loaded], baseline)
     if keys := unlike(loaded):
         say(f"warning: the scenarios differ in {', '.join(keys)}, so what they are compared in may come from that")
@@ -102,104 +102,6 @@ def compare(
     summaries, _ = _simulate(lake, sweeps, variants, engine, replications, workers, again, wanted)
     compared = compare_summaries(summaries, baseline)
     answer(compared.as_dict(), as_json, comparison_table(compared))
-
-
-def capacity(
-    pool: Annotated[
-        list[str], typer.Option("--pool", metavar="NAME", help="The pool whose capacity is asked for; two for a mix of them.")
-    ],
-    slo: Annotated[str, typer.Option("--slo", metavar="OBJECTIVE", help="What to keep, for example 'p95_wait_s < 600'.")],
-    scenarios: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files, or sweeps; by default the scenario as-is."),
-    ] = None,
-    price: Annotated[
-        list[str] | None,
-        typer.Option("--price", metavar="POOL=X", help="For a mix: what one of it costs an hour; else as in the scenario."),
-    ] = None,
-    confidence: Annotated[
-        float, typer.Option("--confidence", metavar="P", help="How sure it must be that the mean keeps the objective.")
-    ] = 0.95,
-    replications: Annotated[int, typer.Option("--replications", metavar="N", min=2, help="Runs of each capacity.")] = 10,
-    engine: Engine = None,
-    workers: Workers = None,
-    home: Home = HOME,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Find the smallest capacity of a pool, or the cheapest mix of two, that meets an objective."""
-    from pipesim.catalog import publish
-    from pipesim.experiments.capacity import Answer, Mix, Objective, Trial, find_capacity, find_mix
-    from pipesim.experiments.scenario_files import read_scenario
-
-    lake, objective, prices = Lake(home), Objective.parse(slo), dict(map(_price, price or []))
-    if len(pool) > 2:
-        raise RequestError("one pool or two can be sized at once", where="--pool", remedy="name two at most")
-    wanted = _scenarios(_variants(_load_all(scenarios))) if scenarios else [read_scenario(lake, "as-is")]
-
-    def tell(trial: Trial) -> None:
-        if sys.stderr.isatty():
-            say(capacity_line(trial, objective.metric))
-
-    options: dict[str, Any] = {
-        "confidence": confidence, "replications": replications, "engine": engine, "workers": workers, "tell": tell
-    }  # fmt: skip
-    answers: list[Answer | Mix] = []
-    with working(f"searching for the capacity of {' and '.join(pool)}"):
-        try:
-            for scenario in wanted:
-                if len(pool) == 1:
-                    answers.append(find_capacity(lake, scenario, pool[0], objective, **options))
-                else:
-                    answers.append(find_mix(lake, scenario, (pool[0], pool[1]), objective, prices=prices, **options))
-        finally:
-            publish(lake)
-    tables = [capacity_table(found) if isinstance(found, Answer) else mix_table(found) for found in answers]
-    answer({"answers": [found.as_dict() for found in answers]}, as_json, "\n\n".join(tables))
-
-
-def _price(text: str) -> tuple[str, float]:
-    pool, sign, amount = text.rpartition("=")
-    try:
-        if not sign or not float(amount) > 0:
-            raise ValueError
-        return pool, float(amount)
-    except ValueError:
-        raise RequestError(
-            f"{text!r} is no price", where="--price", remedy="write a pool and what one costs: gpu=2.50"
-        ) from None
-
-
-def _load_all(paths: list[Path]) -> list[Sweep]:
-    """Load every scenario file before the first is run, so that all mistakes show at once."""
-    from pipesim.experiments.sweeps import load_sweep
-
-    loaded, problems = [], []
-    for path in paths:
-        try:
-            loaded.append(load_sweep(path))
-        except PipesimError as error:
-            problems.append(str(error))
-    if problems:
-        raise RequestError("\n".join(problems))
-    return loaded
-
-
-def _variants(sweeps: list[Sweep]) -> list[list[Variant]]:
-    """Return the scenarios of each file, or tell all mistakes in any of them."""
-    found, problems = [], []
-    for sweep in sweeps:
-        try:
-            found.append(sweep.variants())
-        except PipesimError as error:
-            problems.append(str(error))
-    if problems:
-        raise RequestError("\n".join(problems))
-    return found
-
-
-def _scenarios(variants: list[list[Variant]]) -> list[Scenario]:
-    return [variant.scenario for of_file in variants for variant in of_file]
 
 
 def _ask_if_long(lake: Lake, sweeps: list[Sweep], engine: str | None, replications: int | None, workers: int | None) -> None:
@@ -244,7 +146,7 @@ def _simulate(
     from pipesim.experiments.replications import run_scenarios
     from pipesim.experiments.sweeps import sweep_rows
 
-    scenarios = _scenarios(variants)
+    scenarios = scenarios_of(variants)
     for sweep, of_file in zip(sweeps, variants, strict=True):
         if sweep.axes:
             lake.save_sweep(sweep.name, sweep_rows(sweep, of_file))
