@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Workers, answer, say
+from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Report, Workers, answer, say
 from pipesim.cli_scenarios import load_all, scenarios_of, variants_of
 from pipesim.errors import RequestError
 from pipesim.lake import Lake
@@ -38,6 +38,7 @@ def capacity(
     replications: Annotated[int, typer.Option("--replications", metavar="N", min=2, help="Runs of each capacity.")] = 10,
     engine: Engine = None,
     workers: Workers = None,
+    report: Report = None,
     home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
@@ -53,7 +54,10 @@ def capacity(
         search_name,
     )
     from pipesim.experiments.scenario_files import read_scenario
+    from pipesim.report.decision import Evidence, check_name, write_decision
 
+    if report is not None:
+        check_name(report)
     lake, objective, prices = Lake(home), Objective.parse(slo), dict(map(_price, price or []))
     if len(pool) > 2:
         raise RequestError("one pool or two can be sized at once", where="--pool", remedy="name two at most")
@@ -79,11 +83,17 @@ def capacity(
                     answers.append(find_capacity(lake, scenario, pool[0], objective, **options))
                 else:
                     answers.append(find_mix(lake, scenario, (pool[0], pool[1]), objective, **options))
-            lake.save_capacity(search, capacity_rows(search, objective, answers))
+            rows = capacity_rows(search, objective, answers)
+            lake.save_capacity(search, rows)
         finally:
             publish(lake)
     tables = [capacity_table(found) if isinstance(found, Answer) else mix_table(found) for found in answers]
-    answer({"answers": [found.as_dict() for found in answers]}, as_json, "\n\n".join(tables))
+    page = {}
+    if report is not None:
+        with working("writing the report"):
+            page["report"] = str(write_decision(lake, report, Evidence.at_hand(lake, searches=[rows])))
+    told = {"answers": [found.as_dict() for found in answers], **page}
+    answer(told, as_json, "\n\n".join([*tables, *page.values()]))
 
 
 def _price(text: str) -> tuple[str, float]:

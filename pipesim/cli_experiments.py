@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, answer, say
+from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Report, Workers, answer, say
 from pipesim.cli_scenarios import load_all, scenarios_of, variants_of
 from pipesim.errors import RequestError
 from pipesim.lake import Lake
 from pipesim.printing import comparison_table, interval_table, runs_table
-from pipesim.progress import bar
+from pipesim.progress import bar, working
 from pipesim.words import count, lasting
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def simulate(
     metric: Metric = "mean_wait_s",
     again: Again = False,
     yes: Yes = False,
+    report: Report = None,
     home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
@@ -56,18 +57,20 @@ def simulate(
     """Simulate what-if scenarios, or sweeps over them, on the observed or a synthetic workload."""
     from pipesim.experiments.intervals import of_batches
 
-    lake, sweeps = Lake(home), load_all(scenarios)
+    lake, sweeps = _lake(home, report), load_all(scenarios)
     if not yes:
         _ask_if_long(lake, sweeps, engine, replications, workers)
     wanted = _wanted(precision, metric)
-    summaries, intervals = _simulate(lake, sweeps, variants_of(sweeps), engine, replications, workers, again, wanted)
+    variants = variants_of(sweeps)
+    summaries, intervals = _simulate(lake, sweeps, variants, engine, replications, workers, again, wanted)
     runs = [summary.as_dict() for summary in summaries]
     told = {"intervals": {name: asdict(found) for name, found in intervals.items()}} if wanted else {}
     if wanted:
         text = interval_table(metric, intervals, Counter(run["scenario"] for run in runs))
     else:
         text = runs_table(runs, [of_batches(summary.wait_batches) for summary in summaries])
-    answer({"runs": runs, **told}, as_json, text)
+    page = _page(lake, report, sweeps, variants, summaries)
+    answer({"runs": runs, **told, **page}, as_json, "\n".join([text, *page.values()]))
 
 
 def compare(
@@ -82,6 +85,7 @@ def compare(
     metric: Metric = "mean_wait_s",
     again: Again = False,
     yes: Yes = False,
+    report: Report = None,
     home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
@@ -90,7 +94,7 @@ def compare(
     from pipesim.experiments.comparison import check_names, unlike
     from pipesim.experiments.comparison import compare as compare_summaries
 
-    lake, sweeps = Lake(home), load_all(scenarios)
+    lake, sweeps = _lake(home, report), load_all(scenarios)
     if not yes:
         _ask_if_long(lake, sweeps, engine, replications, workers)
     variants = variants_of(sweeps)
@@ -101,7 +105,36 @@ def compare(
     wanted = _wanted(precision, metric)
     summaries, _ = _simulate(lake, sweeps, variants, engine, replications, workers, again, wanted)
     compared = compare_summaries(summaries, baseline)
-    answer(compared.as_dict(), as_json, comparison_table(compared))
+    page = _page(lake, report, sweeps, variants, summaries, baseline)
+    answer({**compared.as_dict(), **page}, as_json, "\n".join([comparison_table(compared), *page.values()]))
+
+
+def _lake(home: Path, report: str | None) -> Lake:
+    """Return the store, once it is known that the page can be written."""
+    if report is not None:
+        from pipesim.report.decision import check_name
+
+        check_name(report)
+    return Lake(home)
+
+
+def _page(
+    lake: Lake,
+    report: str | None,
+    sweeps: list[Sweep],
+    variants: list[list[Variant]],
+    summaries: list[RunSummary],
+    baseline: str | None = None,
+) -> dict[str, str]:
+    """Write the page on what was simulated, if it is asked for, and return what is told of it."""
+    if report is None:
+        return {}
+    from pipesim.experiments.sweeps import sweep_rows
+    from pipesim.report.decision import Evidence, write_decision
+
+    rows = [sweep_rows(sweep, of_file) for sweep, of_file in zip(sweeps, variants, strict=True) if sweep.axes]
+    with working("writing the report"):
+        return {"report": str(write_decision(lake, report, Evidence.at_hand(lake, summaries, rows), baseline))}
 
 
 def _ask_if_long(lake: Lake, sweeps: list[Sweep], engine: str | None, replications: int | None, workers: int | None) -> None:

@@ -114,7 +114,7 @@ def mean_intervals(values: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     each = values.group_by([*by, "replication"], maintain_order=True).agg(pl.col("value").mean(), together=pl.len())
     whole = each.filter(pl.col("together") == pl.col("together").max().over(list(by)))
     grouped = whole.sort("replication").group_by(list(by)).agg("value")
-    found = [Interval.of(group) for group in grouped["value"]]
+    found = [Interval.of(group.to_list()) for group in grouped["value"]]
     ends = {end: pl.Series([getattr(one, end) for one in found], dtype=pl.Float64) for end in ("mean", "low", "high")}
     order = values.select(by).unique(maintain_order=True)
     told = grouped.with_columns(replications=pl.col("value").list.len().cast(pl.Int64), **ends).drop("value")

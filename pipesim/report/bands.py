@@ -121,6 +121,7 @@ def banded(
     x: alt.X,
     y: alt.Y,
     behind: Sequence[alt.Chart] = (),
+    ahead: Sequence[alt.Chart] = (),
     *,
     dotted: bool = False,
 ) -> alt.LayerChart:
@@ -132,6 +133,7 @@ def banded(
         x: The axis across.
         y: The upright axis.
         behind: What is drawn first.
+        ahead: What is drawn last.
         dotted: Whether the points themselves are shown, as where there are few of them.
     """
     import altair as alt
@@ -153,7 +155,7 @@ def banded(
     touched = base.mark_point(opacity=0, size=60).encode(tooltip=tooltip(rows))
     if dotted:
         layers.append(base.mark_point(filled=True, size=28).encode(color=colour(shown), opacity=opacity()))
-    parts = [*behind, *layers, drawn, touched]
+    parts = [*behind, *layers, drawn, touched, *ahead]
     chart = alt.LayerChart(data=values_of(rows), layer=parts, width="container", height=HEIGHT)
     return chart.add_params(alt.param(name=PICK, value=""))
 

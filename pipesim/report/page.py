@@ -10,6 +10,7 @@ from pipesim import __version__
 from pipesim.analytics import input_manifests
 from pipesim.lake import Lake, safe_name
 from pipesim.report.data import ReportData, open_data
+from pipesim.report.decision import Evidence, decision_parts
 from pipesim.report.figure import MISSING, Note
 from pipesim.report.likeness import MEASURE
 from pipesim.report.parts import Part, as_text, csv_link, section
@@ -66,7 +67,7 @@ def render(data: ReportData, lake: Lake) -> str:
 
 
 def _parts(data: ReportData, lake: Lake) -> list[Part]:
-    """Return the retraining strategies, the likeness to the log and the comparison of the traces; first what has an answer."""
+    """Return what decisions need, retraining strategies, the likeness to the log and the traces; first what has an answer."""
     from pipesim.report.figures import COMPARISON, RETRAINING
 
     retraining = [section(name, make(data)) for name, make in RETRAINING.items()]
@@ -76,7 +77,8 @@ def _parts(data: ReportData, lake: Lake) -> list[Part]:
     else:
         told = replace(told, notes=retraining[0]["figure"].notes, sections=[one for one in retraining if one["panels"]])
     traces = Part("", "", "", (), [section(name, make(data)) for name, make in COMPARISON.items()])
-    parts = [told, *_likeness(data, lake)]
+    decisions = decision_parts(Evidence.of_lake(lake, data.con), data.strategies.names)
+    parts = [*decisions, told, *_likeness(data, lake)]
     return [*(part for part in parts if part.lead), traces, *(part for part in parts if not part.lead)]
 
 

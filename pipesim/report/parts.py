@@ -81,6 +81,7 @@ class Part:
         scores: The scores that the lead sums up, if it does.
         downloads: Names of CSV files with more than is shown, and what they hold.
         cards: The scenarios that it is about, with what changed in each.
+        grids: Tables that belong to no figure.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Part:
     scores: ScoreTable | None = None
     downloads: Mapping[str, str] = field(default_factory=dict)
     cards: tuple[Card, ...] = ()
+    grids: tuple[Grid, ...] = ()
 
 
 @dataclass(frozen=True)
