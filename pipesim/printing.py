@@ -124,16 +124,15 @@ def mix_table(found: Mix) -> str:
 
 def comparison_table(compared: Comparison) -> str:
     """Return what `pipesim compare` found: each figure that differs, then the frontier of strategies."""
+    from pipesim.experiments.comparison import SAME
     from pipesim.experiments.figures import METRICS
 
     lines = []
     for scenario in dict.fromkeys(found.scenario for found in compared.differences):
         mine = [found for found in compared.differences if found.scenario == scenario]
         lines.append(f"{scenario}, against {compared.baseline}:")
-        lines += [
-            f"  {_difference(found, METRICS[found.metric][1])}" for found in mine if found.finding != "no difference found"
-        ]
-        same = [METRICS[found.metric][1] for found in mine if found.finding == "no difference found"]
+        lines += [f"  {_difference(found, METRICS[found.metric][1])}" for found in mine if found.finding != SAME]
+        same = [METRICS[found.metric][1] for found in mine if found.finding == SAME]
         lines += [f"  no difference found: {', '.join(same)}"] if same else []
     if compared.frontier:
         lines += ["", *_frontier(compared.frontier)]

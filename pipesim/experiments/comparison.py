@@ -20,6 +20,8 @@ from pipesim.simulation import RunSummary, Scenario
 
 #: What strategies spend: the first of these that all of them tell.
 _SPENT = ("retraining_cost", "retraining_gpu_hours", "retrainings")
+#: What is found where a difference may be chance.
+SAME = "no difference found"
 #: How likely one false alarm or more is, among all that is found in a comparison.
 _LEVEL = 1 - CONFIDENCE
 
@@ -223,7 +225,7 @@ def _judged(differences: Sequence[Difference]) -> Iterator[Difference]:
         if p_value is None:
             yield found
             continue
-        finding = "no difference found" if p_value > _LEVEL else "higher" if found.difference > 0 else "lower"
+        finding = SAME if p_value > _LEVEL else "higher" if found.difference > 0 else "lower"
         yield replace(found, p_value=p_value, finding=finding)
 
 
@@ -293,4 +295,5 @@ def _points(share: float | None) -> float | None:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.0f}" if abs(share) >= 0.1 else f"{100 * share:.1f}"
+    digits = 0 if abs(share) >= 0.1 and not 0.99 < abs(share) < 1 else 1  # what is not all of it does not read so
+    return f"{100 * share:.{digits}f}"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Times that differ by more than this factor are drawn on a scale that is logarithmic beyond a second.
 _WIDE = 30
+#: How far below the least value such a scale reaches, as a factor.
+_ROOM = 4
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -36,31 +38,32 @@ class Ruler:
     wide: bool
 
     @classmethod
-    def of(cls, values: pl.Series, kind: Kind, *, zero: bool = True) -> Ruler:
+    def of(cls, values: pl.Series, ends: pl.Series, kind: Kind, *, zero: bool = True) -> Ruler:
         """Return that of some values, one of which at least is not NULL.
 
         Args:
-            values: All that is drawn, the ends of intervals too.
+            values: What is drawn.
+            ends: The ends of intervals; on a scale that is logarithmic, those far below all values are cut off.
             kind: What they are.
             zero: Whether the axis begins at zero; else it begins near the least value.
         """
-        known = values.drop_nulls()
-        least, most = float(known.min()), float(known.max())  # type: ignore[arg-type]
-        positive = known.filter(known > 0)
-        wide = kind == "time" and least >= 0 and most > _WIDE * max(float(positive.min() or 0), 1.0)  # type: ignore[arg-type]
+        known, all_known = values.drop_nulls(), pl.concat([values, ends]).drop_nulls()
+        least, most = float(all_known.min()), float(all_known.max())  # type: ignore[arg-type]
+        first = float(known.min())  # type: ignore[arg-type]
+        if kind == "time" and first >= 0 and most > _WIDE * max(first, 1.0):
+            return cls(kind, first / _ROOM if first > _ROOM else 0.0, 1.25 * most, wide=True)
         margin = 0.06 * (most - least) or 0.06 * abs(most) or 1.0
-        if wide:
-            return cls(kind, 0.0, 1.25 * most, wide=True)
         low = min(least - margin * (least < 0), 0.0) if zero else least - margin
         return cls(kind, low, most + margin, wide=False)
 
     def place(self, value: float) -> float:
-        """Return where a value lies on the axis, from 0 to 1."""
+        """Return where a value lies on the axis, from 0 to 1, where what is cut off lies at the ends."""
 
         def across(one: float) -> float:
             return math.copysign(math.log1p(abs(one)), one) if self.wide else one
 
-        return (across(value) - across(self.low)) / (across(self.high) - across(self.low))
+        place = (across(value) - across(self.low)) / (across(self.high) - across(self.low))
+        return min(max(place, 0.0), 1.0)
 
     def scale(self) -> alt.Scale:
         """Return the scale of the axis."""
@@ -76,7 +79,7 @@ class Ruler:
 
         if self.kind == "time":
             if self.wide:
-                return time_axis(pl.Series([self.low, self.high]), zero=True)
+                return time_axis(pl.Series([self.low, self.high]), zero=self.low == 0)
             return _linear_times(self.low, self.high)
         if self.kind == "share":
             return alt.Axis(format="~%", tickCount=5)

@@ -124,6 +124,7 @@ def banded(
     ahead: Sequence[alt.Chart] = (),
     *,
     dotted: bool = False,
+    height: int = HEIGHT,
 ) -> alt.LayerChart:
     """Return lines, one a series, and behind them the range from `low` to `high` of those that have one.
 
@@ -135,6 +136,7 @@ def banded(
         behind: What is drawn first.
         ahead: What is drawn last.
         dotted: Whether the points themselves are shown, as where there are few of them.
+        height: The height in pixels.
     """
     import altair as alt
 
@@ -144,7 +146,7 @@ def banded(
     layers: list[alt.Chart] = [
         alt.Chart()
         .transform_filter(f"datum.series === {json.dumps(one.label)}")
-        .mark_area(color=one.colour, line=False)
+        .mark_area(color=one.colour, line=False, clip=True)
         .encode(x=x, opacity=opacity(0.22), **ends)
         for one in shown
         if rows.filter(series=one.label)["low"].count()
@@ -156,7 +158,7 @@ def banded(
     if dotted:
         layers.append(base.mark_point(filled=True, size=28).encode(color=colour(shown), opacity=opacity()))
     parts = [*behind, *layers, drawn, touched, *ahead]
-    chart = alt.LayerChart(data=values_of(rows), layer=parts, width="container", height=HEIGHT)
+    chart = alt.LayerChart(data=values_of(rows), layer=parts, width="container", height=height)
     return chart.add_params(alt.param(name=PICK, value=""))
 
 

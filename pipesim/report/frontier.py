@@ -73,7 +73,7 @@ def frontier_chart(rows: pl.DataFrame, plane: Plane) -> alt.LayerChart:
     colour = alt.condition("datum.is_efficient", alt.value(_EFFICIENT), alt.value(_OTHER))
     base = alt.Chart().encode(x=x, y=y)
     faint = alt.condition("datum.is_efficient", alt.value(0.55), alt.value(0.3))
-    bars = alt.Chart().mark_rule(strokeWidth=1.2).encode(color=colour, opacity=faint)
+    bars = alt.Chart().mark_rule(strokeWidth=1.2, clip=True).encode(color=colour, opacity=faint)
     line = base.transform_filter("datum.is_efficient").mark_line(color=_EFFICIENT, strokeWidth=2.2)
     dots = base.mark_point(size=80, strokeWidth=1.6, opacity=1).encode(
         color=colour,

@@ -10,10 +10,10 @@ import polars as pl
 from pipesim.report.axes import Ruler
 from pipesim.report.bands import banded
 from pipesim.report.decision import metrics
+from pipesim.report.decision.cards import cards
 from pipesim.report.decision.changes import changes, told
 from pipesim.report.decision.evidence import Evidence
 from pipesim.report.decision.staircase import staircase
-from pipesim.report.decision.which_scenario import cards
 from pipesim.report.figure import Caption, Figure, Note, Panel
 from pipesim.report.parts import Grid, Part, section
 from pipesim.report.series import MOST_STYLED, Series, label_of, styled
@@ -29,6 +29,7 @@ _RESOURCES = {
     "nodes": ("node", "nodes"),
 }
 _LONGEST_LABEL = 40
+_HEIGHT = 300
 _MOST_NAMED = 4
 
 
@@ -169,7 +170,7 @@ def _need(row: dict[str, Any]) -> str:
 
 
 def _cost(row: dict[str, Any]) -> str:
-    return "" if row["cost_per_h"] is None else f"{human(row['cost_per_h'], 'number')} an hour."
+    return "" if row["cost_per_h"] is None else f"It costs {human(row['cost_per_h'], 'number')} an hour."
 
 
 def _table(answers: pl.DataFrame, labels: dict[str, str], number: int) -> Grid:
@@ -188,7 +189,7 @@ def _table(answers: pl.DataFrame, labels: dict[str, str], number: int) -> Grid:
     reading = (
         f"The least that keeps {first['objective']} in the mean over the replications, with that confidence: the end of the "
         "one-sided interval of the mean lies on the right side. It says nothing of single replications. A dash means that no "
-        "price is known; `--price`, or a `cost` of the pool in the scenario, tells it."
+        "price is known: --price tells it, or a cost of the pool in the scenario."
     )
     return Grid(f"needed-{number}", reading, heads, rows)
 
@@ -220,7 +221,8 @@ def _curve(rows: pl.DataFrame, labels: dict[str, str], best: dict[str, Any]) -> 
         most = rows.filter(pl.col("mean").is_null())["capacity"].max()
         notes.append(Note(f"{_amount(int(most), best['resource'])} and fewer are less than the largest task needs."))  # type: ignore[arg-type]
     kind = metrics.kind(best["metric"])
-    ruler = Ruler.of(pl.concat([told[c] for c in ("mean", "low", "high")] + [pl.Series([best["threshold"]])]), kind)
+    ends = pl.concat([told["low"], told["high"], pl.Series([best["threshold"]])])
+    ruler = Ruler.of(told["mean"], ends, kind)
     title = f"{_RESOURCES[best['resource']][1]} in the pool {best['pool']}"
     x = alt.X(
         field="capacity",
@@ -230,7 +232,9 @@ def _curve(rows: pl.DataFrame, labels: dict[str, str], best: dict[str, Any]) -> 
         axis=alt.Axis(format=",d", tickMinStep=1, tickCount=8),
     )
     y = alt.Y(field="mean", type="quantitative", title=metrics.name(best["metric"]), scale=ruler.scale(), axis=ruler.axis())
-    chart = banded(told, series, x, y, _limit(best, y), _needed(told.filter("is_answer"), series, x, y), dotted=True)
+    chart = banded(
+        told, series, x, y, _limit(best, y), _needed(told.filter("is_answer"), series, x, y), dotted=True, height=_HEIGHT
+    )
     beyond = " Time is linear up to a second, logarithmic beyond." if ruler.wide else ""
     caption = Caption(
         f"{metrics.title(best['metric'])} over {title}",

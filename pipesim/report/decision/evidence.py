@@ -45,8 +45,8 @@ class Evidence:
             lake: The store.
             con: A connection with the views of a snapshot of it.
         """
-        sweeps: pl.DataFrame = con.sql("FROM simulated.sweeps ORDER BY sweep, scenario, key").pl()
-        # The scenarios of a search stay in the order in which they were given.
+        # The scenarios of a sweep or a search stay in the order in which they were given.
+        sweeps: pl.DataFrame = con.sql("FROM simulated.sweeps").pl().sort("sweep", maintain_order=True)
         searches: pl.DataFrame = con.sql("FROM simulated.capacity").pl().sort("search", maintain_order=True)
         return cls(lake, of_lake(con), sweeps, searches)
 

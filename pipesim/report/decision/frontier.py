@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,6 @@ from pipesim.report.axes import Ruler
 from pipesim.report.decision.evidence import Evidence
 from pipesim.report.figure import Caption, Figure, Note, Panel
 from pipesim.report.frontier import Plane, frontier_chart
-from pipesim.report.series import label_of
 from pipesim.report.words import human, listed
 from pipesim.simulation.scenario.platform import CAPACITIES
 from pipesim.words import count
@@ -78,8 +77,13 @@ def weigh(evidence: Evidence, names: Sequence[str], means: pl.DataFrame) -> Weig
     return Weighed(rows.with_columns(cut, efficient).with_columns(pl.selectors.float().round_sig_figs(7)), unit, wait)
 
 
-def cost_frontier(weighed: Weighed) -> Figure | None:
-    """Return the figure; None where there is nothing to weigh."""
+def cost_frontier(weighed: Weighed, label: Callable[[str], str]) -> Figure | None:
+    """Return the figure; None where there is nothing to weigh.
+
+    Args:
+        weighed: The scenarios.
+        label: Returns what each is called.
+    """
     if weighed.rows.is_empty():
         return None
     money = weighed.unit == "money"
@@ -88,7 +92,7 @@ def cost_frontier(weighed: Weighed) -> Figure | None:
     told = weighed.rows.sort("is_efficient", "wait_s", descending=[True, False], maintain_order=True)
     drawn, left_out = _thinned(told)
     rows = drawn.with_columns(
-        pl.col("scenario").map_elements(label_of, pl.String),
+        pl.col("scenario").map_elements(label, pl.String),
         *(
             pl.Series(name, [_told(row, column, kind) for row in drawn.iter_rows(named=True)], pl.String)
             for name, column, kind in (("spending", "spent", "number"), ("waits", "wait_s", "time"))
@@ -110,7 +114,7 @@ def cost_frontier(weighed: Weighed) -> Figure | None:
             "verdict": "efficient",
         },
     )
-    cheapest = [label_of(name) for name in weighed.efficient]
+    cheapest = [label(name) for name in weighed.efficient]
     caption = Caption(
         "What waiting less costs" if money else "What waiting less takes",
         f"Each point is a scenario: the further down, the less tasks wait ({waiting}); the further left, the less "
@@ -183,8 +187,8 @@ def _thinned(rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
 
 
 def _ruler(rows: pl.DataFrame, column: str) -> Ruler:
-    values = pl.concat([rows[name] for name in (column, f"{column}_low", f"{column}_high")])
-    return Ruler.of(values, "time" if column == "wait_s" else "number")
+    ends = pl.concat([rows[f"{column}_low"], rows[f"{column}_high"]])
+    return Ruler.of(rows[column], ends, "time" if column == "wait_s" else "number")
 
 
 def _told(row: dict[str, Any], column: str, kind: Any) -> str:

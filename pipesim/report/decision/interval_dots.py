@@ -51,13 +51,13 @@ def interval_dots(
             type="nominal",
             title=None,
             sort=rows[category].unique(maintain_order=True).to_list(),
-            axis=alt.Axis(labelLimit=150, grid=True, tickBand="extent"),
+            axis=alt.Axis(labelLimit=150, labelFlush=False, grid=True, tickBand="extent"),
         )
     }
     if side_by_side:
         upright["yOffset"] = alt.YOffset(field="series", type="nominal", sort=[one.label for one in shown])
     base = alt.Chart().encode(**upright, color=colour(shown), opacity=opacity())
-    bars = base.mark_rule(strokeWidth=1.6).encode(x=alt.X(field="low", type="quantitative"), x2="high")
+    bars = base.mark_rule(strokeWidth=1.6, clip=True).encode(x=alt.X(field="low", type="quantitative"), x2="high")
     dots = base.mark_point(filled=True, size=62).encode(x=x, shape=shape, tooltip=tooltip(rows))
     layers: list[alt.Chart] = [bars.transform_filter("isValid(datum.low)"), dots]
     if zero:

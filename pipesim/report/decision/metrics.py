@@ -31,17 +31,20 @@ def kind(metric: str) -> Kind:
 
 
 def with_interval(metric: str, mean: float | None, low: float | None, high: float | None) -> str:
-    """Return a figure as it stands in a table: `36.0 min (31.5 min to 40.5 min)`."""
+    """Return a figure as it stands in a table: `36.0 min (31.5 min to 40.5 min)`, its interval cut at zero."""
     found = human(mean, kind(metric))
-    return found if low is None or high is None else f"{found} ({human(low, kind(metric))} to {human(high, kind(metric))})"
+    # None of the figures can be below zero.
+    return (
+        found if low is None or high is None else f"{found} ({human(max(low, 0), kind(metric))} to {human(high, kind(metric))})"
+    )
 
 
 def why_missing(metric: str) -> str:
     """Return why a scenario may not tell a figure, and so how to get it, to follow "because"."""
     if metric in ("cost", "energy_kwh"):
-        return "no pool of them has a `cost`"
+        return "no pool of theirs has a cost"
     if metric == "carbon_kg":
-        return "no pool of them has a `cost`, or their platform no `carbon`"
+        return "no pool of theirs has a cost, or their platform no carbon"
     if metric in LEADING:
         return "nothing started or ended in them"
-    return "they have no `lifecycle`, or no model of it tells"
+    return "they have no lifecycle, or no model of it tells"

@@ -9,9 +9,10 @@ from pipesim import __version__
 from pipesim.errors import RequestError
 from pipesim.lake import Lake, file_hash, safe_name
 from pipesim.report.decision.evidence import Evidence
+from pipesim.report.decision.groups import Group
 from pipesim.report.decision.made import how_made
 from pipesim.report.decision.parts import searches_parts, sweep_parts
-from pipesim.report.decision.which_scenario import MOST_SHOWN, Group, which_scenario
+from pipesim.report.decision.which_scenario import MOST_SHOWN, which_scenario
 from pipesim.report.parts import Part
 from pipesim.report.series import label_of
 from pipesim.report.template import fill, unchecked
@@ -57,7 +58,7 @@ def write_decision(lake: Lake, name: str, evidence: Evidence, baseline: str | No
     answers = evidence.searches.filter("is_answer")["simulated_as"].to_list()
     names = evidence.names or answers
     page = fill(
-        title=name,
+        title=f"pipesim report: {name}",
         summary=_summary(evidence),
         facts=[],
         notes=[],
@@ -78,7 +79,9 @@ def write_decision(lake: Lake, name: str, evidence: Evidence, baseline: str | No
 def _parts(evidence: Evidence, names: Sequence[str], baseline: str | None) -> list[Part]:
     parts = searches_parts(evidence)
     if evidence.names:
-        group = Group(tuple(evidence.names), baseline or evidence.names[0])
+        sweeps = evidence.sweeps["sweep"].unique()
+        whole = len(sweeps) == 1 and set(evidence.names) <= set(evidence.sweeps["scenario"])
+        group = Group(tuple(evidence.names), baseline or evidence.names[0], sweeps[0] if whole else "")
         parts += [which_scenario(evidence, group, retraining=True), *sweep_parts(evidence)]
     return [*parts, how_made(evidence, names)]
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from pipesim.report.decision.capacity import capacity_part
 from pipesim.report.decision.evidence import Evidence
+from pipesim.report.decision.groups import groups_of
 from pipesim.report.decision.sweeps import sweep_part
-from pipesim.report.decision.which_scenario import Group, which_scenario
+from pipesim.report.decision.which_scenario import which_scenario
 from pipesim.report.figure import Note
 from pipesim.report.parts import Part
 from pipesim.report.series import label_of
@@ -17,8 +17,6 @@ from pipesim.report.words import some
 
 #: Of more groups of comparable scenarios, sweeps or searches, the first are shown.
 _MOST = 4
-#: What other scenarios are compared with, where it is among them.
-_BASELINE = "as-is"
 _SEARCH = Note(
     "Nobody has asked yet how much capacity an objective takes:",
     'pipesim capacity SCENARIO.yaml --pool NAME --slo "p95_wait_s < 600"',
@@ -34,7 +32,7 @@ def decision_parts(evidence: Evidence, strategies: Collection[str]) -> list[Part
     """
     trials = set(evidence.searches["simulated_as"])
     names = [name for name in evidence.names if name not in trials and name not in strategies]
-    groups = _groups(evidence, names)
+    groups = groups_of(evidence, names)
     parts = [which_scenario(evidence, group, number) for number, group in enumerate(groups[:_MOST], start=1)]
     alone = [label_of(group.names[0]) for group in groups[:_MOST] if len(group.names) == 1]
     if len(groups) > 1:
@@ -45,8 +43,8 @@ def decision_parts(evidence: Evidence, strategies: Collection[str]) -> list[Part
     if len(groups) > 1 and alone:
         notes.append(Note(f"Nothing else ran the same work as {some(alone)}, so there is nothing to compare them with."))
     if groups[_MOST:]:
-        rest = [label_of(group.baseline) for group in groups[_MOST:] if len(group.names) > 1]
-        notes += [Note(f"Not shown are the comparisons against {some(rest)}.")] if rest else []
+        rest = [group.sweep or label_of(group.baseline) for group in groups[_MOST:] if len(group.names) > 1]
+        notes += [Note(f"Not shown are the comparisons within, or against, {some(rest)}.")] if rest else []
     searches = searches_parts(evidence)
     if not searches and names:
         searches = [Part("capacity", "How much is needed?", "", (_SEARCH,), [])]
@@ -68,15 +66,6 @@ def searches_parts(evidence: Evidence) -> list[Part]:
     searches = evidence.searches["search"].unique(maintain_order=True).to_list()
     left = [Note(f"Not shown are the searches {some(searches[_MOST:])}.")] if searches[_MOST:] else []
     return _noted([capacity_part(evidence, name, number) for number, name in enumerate(searches[:_MOST], start=1)], left)
-
-
-def _groups(evidence: Evidence, names: Sequence[str]) -> list[Group]:
-    """Return the scenarios that run the same work together, those with the usual baseline first, then the largest group."""
-    worlds: dict[str, list[str]] = {}
-    for name in names:
-        worlds.setdefault(json.dumps(evidence.world(name), sort_keys=True), []).append(name)
-    found = [Group(tuple(group), _BASELINE if _BASELINE in group else group[0]) for group in worlds.values()]
-    return sorted(found, key=lambda group: (group.baseline != _BASELINE, -len(group.names), group.names))
 
 
 def _noted(parts: list[Part], notes: Sequence[Note]) -> list[Part]:

@@ -48,7 +48,7 @@ def staircase(
     tone = colour(shown)
     line = base.transform_filter("datum.is_least").mark_line(interpolate="step-after", strokeWidth=1.8)
     steps = base.transform_filter("datum.is_least").mark_point(filled=True, size=45)
-    failed = base.transform_filter("!datum.met").mark_point(shape="cross", size=28, filled=True)
+    failed = base.transform_filter("!datum.met").mark_point(shape="cross", size=42, filled=True)
     ring = base.transform_filter("datum.is_answer").mark_point(size=230, strokeWidth=2.2)
     touched = alt.Chart().encode(x=x, y=y).mark_point(opacity=0, size=60).encode(tooltip=tooltip(told))
     layers: list[alt.Chart] = [

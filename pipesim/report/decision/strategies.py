@@ -40,14 +40,14 @@ def strategies_figure(compared: Comparison) -> Figure | None:
         spending=pl.col("spent").map_elements(lambda spent: f"{human(spent, 'number')} {unit}", pl.String),
         verdict=pl.when("is_efficient").then(pl.lit("yes")).otherwise(pl.lit("no")),
     ).sort("is_efficient", descending=True, maintain_order=True)
-    across = pl.concat([rows[name] for name in ("spent", "spent_low", "spent_high")])
-    upright = pl.concat([rows[name] for name in ("points", "points_low", "points_high")])
+    across = Ruler.of(rows["spent"], pl.concat([rows["spent_low"], rows["spent_high"]]), "number")
+    upright = Ruler.of(rows["points"], pl.concat([rows["points_low"], rows["points_high"]]), "points", zero=False)
     plane = Plane(
         name="strategy",
         x="spent",
         y="points",
-        across=Ruler.of(across, "number"),
-        upright=Ruler.of(upright, "points", zero=False),
+        across=across,
+        upright=upright,
         x_title=f"spent on retraining in the simulated time ({unit})",
         y_title="mean performance (points of 100)",
         tooltip={"strategy": "strategy", "performance": "mean performance", "spending": "spent", "verdict": "efficient"},

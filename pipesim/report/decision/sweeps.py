@@ -21,11 +21,12 @@ from pipesim.report.decision.interval_dots import interval_dots
 from pipesim.report.figure import Caption, Figure, Note, Panel
 from pipesim.report.parts import Part, section
 from pipesim.report.series import MOST_STYLED, Series, styled
-from pipesim.report.words import listed
+from pipesim.report.words import human, listed
 from pipesim.words import count
 
 #: The figures that are drawn where there are any.
-_DRAWN = ("p95_wait_s", "mean_wait_s", "mean_jct_s", "cost", "mean_performance", "retraining_cost")
+_TIMES = ("p95_wait_s", "mean_wait_s", "mean_jct_s")
+_DRAWN = (*_TIMES, "cost", "mean_performance", "retraining_cost")
 _MOST_POOLS = 2
 _MOST_PANELS = 6
 _MOST_CATEGORIES = 30
@@ -85,7 +86,8 @@ def sweep_part(evidence: Evidence, sweep: str, number: int = 1) -> Part | None:
     if runs["replication"].n_unique() == 1:
         how = "Simulated only once, so without intervals: how sure the figures are is not known. Add replications:"
         notes.append(Note(how, "pipesim simulate SWEEP.yaml --replications 10"))
-    lead = f"{count(runs['scenario'].n_unique(), 'scenario')} over {listed([_told(key) for key in keys])}."
+    lead = f"{count(runs['scenario'].n_unique(), 'scenario')} over {listed([_told(key) for key in keys])}"
+    lead += _extremes(placed, keys, figures[0])
     sections = []
     for place, group in enumerate(_figure_groups(figures, shown), start=1):
         figure = _figure(placed, shown, group, keys)
@@ -93,19 +95,33 @@ def sweep_part(evidence: Evidence, sweep: str, number: int = 1) -> Part | None:
     return Part(f"sweep-{number}", title, lead, tuple(notes), sections)
 
 
+def _extremes(placed: pl.DataFrame, keys: Sequence[Key], metric: str) -> str:
+    """Return where the first figure is least and where it is greatest, to follow a sentence."""
+    means = mean_intervals(placed.filter(metric=metric), [key.column for key in keys]).sort("mean", maintain_order=True)
+    if means.height < 2:
+        return "."
+    ends = []
+    for row in (means.row(0, named=True), means.row(-1, named=True)):
+        at = ", ".join(f"{key.title.split(' ')[0]} {key.values[row[key.column]]}" for key in keys)
+        ends.append(f"{human(row['mean'], metrics.kind(metric))} at {at}")
+    called = metrics.title(metric)
+    return f": {called[:1].lower()}{called[1:]} from {ends[0]}, to {ends[1]}, in the mean."
+
+
 def _figure_groups(figures: Sequence[str], keys: Sequence[Key]) -> list[list[str]]:
-    """Return what is drawn together: all figures, each a panel; with a third key one figure at a time."""
-    return [[figure] for figure in figures[:_FIGURES_OF_THREE]] if len(keys) > 2 else [list(figures)]
+    """Return what is drawn together: all figures, each a panel; with a third key some figures, each by itself."""
+    if len(keys) < 3:
+        return [list(figures)]
+    telling = [figures[0], *(figure for figure in figures if figure not in _TIMES), *figures[1:]]
+    return [[figure] for figure in list(dict.fromkeys(telling))[:_FIGURES_OF_THREE]]
 
 
 def _metrics(values: pl.DataFrame) -> list[str]:
     """Return the figures to draw: those of `_DRAWN` that are told, and how busy the busiest pools are."""
     told = dict(values.group_by("metric").agg(pl.col("value").mean()).iter_rows())
     pools = sorted((metric for metric in told if metric not in METRICS), key=lambda metric: (-told[metric], metric))
-    busy = pools[:_MOST_POOLS]
     drawn = [metric for metric in _DRAWN if metric in told]
-    # Of three keys, only the first figures are drawn: waits, how busy, what it costs.
-    return [*drawn[:1], *busy[:1], *(m for m in drawn if m == "cost"), *(m for m in [*drawn[1:], *busy[1:]] if m != "cost")]
+    return [*(m for m in drawn if m in _TIMES), *pools[:_MOST_POOLS], *(m for m in drawn if m not in _TIMES)]
 
 
 def _keys(at_keys: pl.DataFrame) -> tuple[list[Key], pl.DataFrame]:
@@ -199,7 +215,7 @@ def _panel(rows: pl.DataFrame, across: Key, series: Sequence[Series], title: str
     )
     # None of the figures can be below zero.
     told = told.with_columns(pl.col("low").clip(lower_bound=0))
-    ruler = Ruler.of(pl.concat([told[name] for name in ("mean", "low", "high")]), metrics.kind(metric))
+    ruler = Ruler.of(told["mean"], pl.concat([told["low"], told["high"]]), metrics.kind(metric))
     values = across.numbers or across.values
     told = told.with_columns(value=pl.col(across.column).replace_strict(dict(enumerate(values)))).drop(across.column)
     if across.numbers is None:
