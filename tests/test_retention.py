@@ -106,6 +106,20 @@ def test_what_is_known_of_a_sweep_goes_with_the_last_of_its_simulations(lake: La
     assert not list((lake.lake / "simulated" / "sweeps").glob("*"))
 
 
+def test_a_page_on_some_scenarios_stays_while_the_lake_holds_these(lake: Lake) -> None:
+    _simulate(lake, "as-is", 0, days=1)
+    held = input_manifests(lake)
+    for name, inputs in (
+        ("shown", held),
+        ("gone", {**held, "simulated/manifests/scenario=x/replication=0/manifest.json": "0"}),
+    ):
+        with lake.transaction() as tx:
+            tx.write_json({"kind": "decision", "name": name, "inputs": inputs}, lake.reports / f"{name}.json")
+    _simulate(lake, "other", 0, days=1)
+    _age(100, lake.reports)
+    assert [name for kind, name in _names(plan(lake, {"as-is": 1, "other": 1}, POLICY, NOW)) if kind == "report"] == ["gone"]
+
+
 def test_a_search_goes_with_the_last_of_its_trials(lake: Lake) -> None:
     _simulate(lake, "as-is-gpu-gpus-8", 0, days=60)
     rows = [{"search": "s", "simulated_as": name} for name in ("as-is-gpu-gpus-8", None)]

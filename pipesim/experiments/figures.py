@@ -49,10 +49,10 @@ def of_summaries(summaries: Iterable[RunSummary]) -> pl.DataFrame:
     """
     rows = []
     for summary in summaries:
-        told = summary.as_dict()
-        row = {name: told.get(name) for name in _SCHEMA if name not in _BY_POOL}
+        # What a scenario does not ask for is None in its summary.
+        row = {name: getattr(summary, name, getattr(summary.lifecycle, name, None)) for name in _SCHEMA}
         for name in _BY_POOL:
-            row[name] = [{"pool": pool, name: value} for pool, value in (told.get(name) or {}).items()]
+            row[name] = [{"pool": pool, name: value} for pool, value in (row[name] or {}).items()]
         rows.append(row)
     return pl.DataFrame(rows, schema=_SCHEMA)
 

@@ -143,11 +143,9 @@ def banded(
     shown = present(rows, series)
     base = alt.Chart().encode(x=x, y=y)
     ends: dict[str, Any] = {"y": alt.Y(field="low", type="quantitative"), "y2": alt.Y2(field="high")}
+    band = alt.Chart().encode(x=x, opacity=opacity(0.22), **ends)
     layers: list[alt.Chart] = [
-        alt.Chart()
-        .transform_filter(f"datum.series === {json.dumps(one.label)}")
-        .mark_area(color=one.colour, line=False, clip=True)
-        .encode(x=x, opacity=opacity(0.22), **ends)
+        band.transform_filter(f"datum.series === {json.dumps(one.label)}").mark_area(color=one.colour, line=False, clip=True)
         for one in shown
         if rows.filter(series=one.label)["low"].count()
     ]

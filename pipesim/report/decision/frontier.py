@@ -20,7 +20,7 @@ from pipesim.simulation.scenario.platform import CAPACITIES
 from pipesim.words import count
 
 #: Of more points than this, those that are not efficient are thinned out.
-_MOST_POINTS = 120
+_MOST_POINTS = 60
 _WAITS = ("p95_wait_s", "mean_wait_s")
 _UNITS = {"gpus": "GPU", "slots": "slot", "cpu_cores": "core", "memory_gb": "GB"}
 

@@ -33,18 +33,14 @@ def decision_parts(evidence: Evidence, strategies: Collection[str]) -> list[Part
     trials = set(evidence.searches["simulated_as"])
     names = [name for name in evidence.names if name not in trials and name not in strategies]
     groups = groups_of(evidence, names)
-    parts = [which_scenario(evidence, group, number) for number, group in enumerate(groups[:_MOST], start=1)]
-    alone = [label_of(group.names[0]) for group in groups[:_MOST] if len(group.names) == 1]
-    if len(groups) > 1:
-        # Those that have company are shown; of those that have none, one sentence tells.
-        parts = [part for part, group in zip(parts, groups, strict=False) if len(group.names) > 1]
-        alone = [label_of(group.names[0]) for group in groups if len(group.names) == 1]
+    alone = [label_of(group.names[0]) for group in groups if len(group.names) == 1]
+    compared = [group for group in groups if len(group.names) > 1] or groups[:1]
+    parts = [which_scenario(evidence, group, number) for number, group in enumerate(compared[:_MOST], start=1)]
     notes = []
-    if len(groups) > 1 and alone:
-        notes.append(Note(f"Nothing else ran the same work as {some(alone)}, so there is nothing to compare them with."))
-    if groups[_MOST:]:
-        rest = [group.sweep or label_of(group.baseline) for group in groups[_MOST:] if len(group.names) > 1]
-        notes += [Note(f"Not shown are the comparisons within, or against, {some(rest)}.")] if rest else []
+    if alone and len(groups) > 1:
+        notes.append(Note(f"No other scenario ran the same work, so not compared: {some(alone)}."))
+    if rest := [group.sweep or label_of(group.baseline) for group in compared[_MOST:]]:
+        notes.append(Note(f"Not shown are the comparisons within, or against, {some(rest)}."))
     searches = searches_parts(evidence)
     if not searches and names:
         searches = [Part("capacity", "How much is needed?", "", (_SEARCH,), [])]

@@ -181,7 +181,8 @@ def _notes(evidence: Evidence, group: Group, compared: Comparison, shown: Sequen
         if without:
             which = some(list(map(group.label, without)))
             notes.append(Note(f"{metrics.title(metric)}: not told of {which}, because {metrics.why_missing(metric)}."))
-    silent = [group.label(name) for name in group.names if name not in set(means["scenario"])]
+    told_of = set(means["scenario"])
+    silent = [group.label(name) for name in group.names if name not in told_of]
     if silent:
         notes.append(Note(f"No figures are stored of {some(silent)}; simulate them again.", "pipesim simulate SCENARIO.yaml"))
     base = evidence.world(group.baseline)
