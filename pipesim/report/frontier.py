@@ -40,6 +40,7 @@ class Plane:
         x_title: The title of the axis across.
         y_title: The title of the upright axis.
         x_axis: The axis across, where it is not the layout's own.
+        named: How many of the points, the first ones, have their names beside them.
         tooltip: The columns that are told of a point, with their titles.
     """
 
@@ -52,6 +53,7 @@ class Plane:
     y_title: str
     tooltip: Mapping[str, str]
     x_axis: alt.Axis | None = None
+    named: int = _MAX_NAMES
 
 
 def frontier_chart(rows: pl.DataFrame, plane: Plane) -> alt.LayerChart:
@@ -113,7 +115,7 @@ def _with_names(rows: pl.DataFrame, plane: Plane) -> pl.DataFrame:
         corners = sorted(rows.filter("is_efficient").select(plane.x, plane.y).iter_rows())
         lines += [(at(*before), at(*after)) for before, after in pairwise(corners)]
         points = [at(*row) for row in rows.select(plane.x, plane.y).iter_rows()]
-        spots = [*place(points[:_MAX_NAMES], names[:_MAX_NAMES], lines, width, _HEIGHT)]
+        spots = [*place(points, names[: plane.named], lines, width, _HEIGHT)]
         spots += [None] * (len(names) - len(spots))
         columns += [
             pl.Series(f"name{which}", [name if spot else "" for name, spot in zip(names, spots, strict=True)]),

@@ -21,6 +21,8 @@ from pipesim.words import count
 
 #: Of more points than this, those that are not efficient are thinned out.
 _MOST_POINTS = 60
+#: Of more points than this, only the efficient ones are named.
+_MOST_NAMES = 25
 _WAITS = ("p95_wait_s", "mean_wait_s")
 _UNITS = {"gpus": "GPU", "slots": "slot", "cpu_cores": "core", "memory_gb": "GB"}
 
@@ -61,6 +63,9 @@ def weigh(evidence: Evidence, names: Sequence[str], means: pl.DataFrame) -> Weig
     if wait is None or len(names) < 2:
         return Weighed(pl.DataFrame(), "", "")
     waits = _interval_columns(means.filter(metric=wait), "wait_s")
+    worlds = [evidence.world(name) for name in names]
+    if any(world != worlds[0] for world in worlds):
+        return Weighed(pl.DataFrame(), "", wait, Note("As the scenarios run different work, no cost is held against waits."))
     if told.get("cost", 0) == len(names):
         spent, unit = _interval_columns(means.filter(metric="cost"), "spent"), "money"
     else:
@@ -99,6 +104,7 @@ def cost_frontier(weighed: Weighed, label: Callable[[str], str]) -> Figure | Non
         ),
         verdict=pl.when("is_efficient").then(pl.lit("yes")).otherwise(pl.lit("no")),
     )
+    efficient = drawn["is_efficient"].sum()
     plane = Plane(
         name="scenario",
         x="spent",
@@ -113,6 +119,7 @@ def cost_frontier(weighed: Weighed, label: Callable[[str], str]) -> Figure | Non
             "waits": waiting,
             "verdict": "efficient",
         },
+        named=drawn.height if drawn.height <= _MOST_NAMES else int(efficient),
     )
     cheapest = [label(name) for name in weighed.efficient]
     caption = Caption(

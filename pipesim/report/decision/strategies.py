@@ -11,6 +11,26 @@ from pipesim.report.frontier import Plane, frontier_chart
 from pipesim.report.series import label_of
 from pipesim.report.words import human, listed
 
+_MOST_TOLD = 5
+
+
+def strategies_sentence(compared: Comparison) -> str:
+    """Return which strategies are worth considering, and what one more point of performance costs; empty without strategies."""
+    if not compared.frontier:
+        return ""
+    worth = [one for one in compared.frontier if one.efficient]
+    told = []
+    for one in worth[:_MOST_TOLD]:
+        spent = f"{human(one.spent, 'number')} {one.unit}" if one.spent else "nothing spent"
+        price = "" if one.per_point is None else f", each further point for {human(one.per_point, 'number')} {one.unit}"
+        told.append(f"{label_of(one.scenario)} ({100 * one.performance:.1f} points, {spent}{price})")
+    more = [f"{len(worth) - _MOST_TOLD:,} others"] if len(worth) > _MOST_TOLD else []
+    which = "is" if len(worth) == 1 else "are"
+    return (
+        f"Of {len(compared.frontier):,} strategies of retraining, {len(worth):,} {which} worth considering, by the means: "
+        f"{listed([*told, *more])}."
+    )
+
 
 def strategies_figure(compared: Comparison) -> Figure | None:
     """Return the frontier of a comparison's strategies; None where it has none."""

@@ -112,7 +112,13 @@ def _figure_groups(figures: Sequence[str], keys: Sequence[Key]) -> list[list[str
     """Return what is drawn together: all figures, each a panel; with a third key some figures, each by itself."""
     if len(keys) < 3:
         return [list(figures)]
-    telling = [figures[0], *(figure for figure in figures if figure not in _TIMES), *figures[1:]]
+    busiest = [figure for figure in figures if figure not in METRICS][:1]
+    telling = [
+        figures[0],
+        *busiest,
+        *(figure for figure in figures if figure in METRICS and figure not in _TIMES),
+        *figures[1:],
+    ]
     return [[figure] for figure in list(dict.fromkeys(telling))[:_FIGURES_OF_THREE]]
 
 

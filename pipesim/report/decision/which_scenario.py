@@ -15,7 +15,7 @@ from pipesim.report.decision.differences import differences_figure
 from pipesim.report.decision.evidence import Evidence
 from pipesim.report.decision.frontier import Weighed, cost_frontier, weigh
 from pipesim.report.decision.groups import Group
-from pipesim.report.decision.strategies import strategies_figure
+from pipesim.report.decision.strategies import strategies_figure, strategies_sentence
 from pipesim.report.figure import Note
 from pipesim.report.parts import Card, Grid, Part, section
 from pipesim.report.words import human, listed, some
@@ -63,13 +63,16 @@ def which_scenario(evidence: Evidence, group: Group, number: int = 1, *, retrain
             _figures_table(group, shown, means, ending),
         ),
     ]
+    if retraining and (strategies := strategies_figure(compared)):
+        sections.insert(0, section(f"strategy_frontier{ending}", strategies))
     if frontier := cost_frontier(weighed, group.label):
         sections.append(section(f"scenario_frontier{ending}", frontier))
-    if retraining and (strategies := strategies_figure(compared)):
-        sections.append(section(f"strategy_frontier{ending}", strategies))
     notes = [*_notes(evidence, group, compared, shown, means), *([weighed.note] if weighed.note else [])]
     told = _cards(evidence, group, compared, shown, weighed)
-    return Part(anchor, title, _lead(compared, group, means), tuple(notes), sections, cards=tuple(told))
+    lead = _lead(compared, group, means)
+    if retraining:
+        lead = f"{strategies_sentence(compared)} {lead}".strip()
+    return Part(anchor, title, lead, tuple(notes), sections, cards=tuple(told))
 
 
 def _chosen(group: Group, means: pl.DataFrame, weighed: Weighed) -> list[str]:
