@@ -18,6 +18,8 @@ from pipesim.report.series import Series
 from pipesim.report.words import Kind, human
 
 _MOST_PANELS = 8
+#: A share and its interval, and what they are shares of.
+_SAME_OF = (("relative", "difference"), ("relative_low", "difference_low"), ("relative_high", "difference_high"))
 _ONCE = "simulated once"
 #: What is found of a difference, and how it is drawn.
 _FINDINGS = (
@@ -39,7 +41,8 @@ def differences_figure(compared: Comparison, group: Group, shown: Sequence[str])
         f"How scenarios differ from {group.base}",
         "Each point is the mean difference over the replications, taken within each, as replications of equal number share "
         "their random numbers; the bar is its 95 % interval. Left of the line the figure is lower than with "
-        f"{group.base}, right of it higher. Triangles are differences that were found at a level of 5 % for "
+        f"{group.base}, right of it higher; differences are shares of its figure, or, where that "
+        "is not known well enough, told in its unit. Triangles are differences that were found at a level of 5 % for "
         "all of the comparison together (Holm), circles those that may be chance, even where a bar leaves out zero.",
         f"Differences of scenarios to {group.base} with 95 % intervals, one panel a figure.",
     )
@@ -69,8 +72,8 @@ def _row(found: Difference, group: Group) -> dict[str, Any]:
 def _panel(metric: str, rows: pl.DataFrame) -> Panel:
     import altair as alt
 
-    # As shares, where the baseline has something of which there is a share.
-    share = rows["relative"].null_count() == 0
+    # As shares, where the baseline has something of which there is a share, and is known well enough for an interval of it.
+    share = all(rows[relative].null_count() == rows[plain].null_count() for relative, plain in _SAME_OF)
     column = "relative" if share else "difference"
     kind: Kind = "share" if share else metrics.kind(metric)
     told = [

@@ -13,7 +13,7 @@ from pipesim.report.series import Series
 if TYPE_CHECKING:
     import altair as alt
 #: Names are cut in the middle beyond so many characters.
-_LONGEST = 26
+_LONGEST = 30
 
 
 def interval_dots(
@@ -42,7 +42,7 @@ def interval_dots(
 
     shown = present(rows, series)
     # Of long names the ends tell most.
-    cut = f"length(datum.label) > {_LONGEST} ? slice(datum.label, 0, 9) + '\u2026' + slice(datum.label, -16) : datum.label"
+    cut = f"length(datum.label) > {_LONGEST} ? slice(datum.label, 0, 10) + '\u2026' + slice(datum.label, -19) : datum.label"
     drawn = shapes or {}
     shape = alt.Shape(
         field="series",
@@ -55,7 +55,7 @@ def interval_dots(
             type="nominal",
             title=None,
             sort=rows[category].unique(maintain_order=True).to_list(),
-            axis=alt.Axis(labelLimit=180, labelExpr=cut, labelFlush=False, grid=True, tickBand="extent"),
+            axis=alt.Axis(labelLimit=190, labelExpr=cut, labelFlush=False, grid=True, tickBand="extent"),
         )
     }
     if side_by_side:

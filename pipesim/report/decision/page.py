@@ -88,12 +88,10 @@ def _parts(evidence: Evidence, names: Sequence[str], baseline: str | None) -> li
 
 def _summary(evidence: Evidence) -> str:
     said = []
-    if evidence.names:
-        runs = evidence.runs.height
-        said.append(f"{count(len(evidence.names), 'scenario')}, simulated in {count(runs, 'run')}")
     sweeps = evidence.sweeps["sweep"].unique(maintain_order=True).to_list()
-    if sweeps:
-        said.append(f"the {'sweep' if len(sweeps) == 1 else 'sweeps'} {some(sweeps)}")
+    if evidence.names:
+        of = f" ({'sweep' if len(sweeps) == 1 else 'sweeps'} {some(sweeps)})" if sweeps else ""
+        said.append(f"{count(len(evidence.names), 'scenario')}{of}, simulated in {count(evidence.runs.height, 'run')}")
     if evidence.searches.height:
         searched = evidence.searches["scenario"].unique(maintain_order=True).to_list()
         said.append(f"{count(evidence.searches.height, 'trial')} of capacities of {some(list(map(label_of, searched)))}")

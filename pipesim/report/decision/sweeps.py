@@ -113,12 +113,8 @@ def _figure_groups(figures: Sequence[str], keys: Sequence[Key]) -> list[list[str
     if len(keys) < 3:
         return [list(figures)]
     busiest = [figure for figure in figures if figure not in METRICS][:1]
-    telling = [
-        figures[0],
-        *busiest,
-        *(figure for figure in figures if figure in METRICS and figure not in _TIMES),
-        *figures[1:],
-    ]
+    others = [figure for figure in figures if figure in METRICS and figure not in _TIMES]
+    telling = [figures[0], *busiest, *others, *figures[1:]]
     return [[figure] for figure in list(dict.fromkeys(telling))[:_FIGURES_OF_THREE]]
 
 

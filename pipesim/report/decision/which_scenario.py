@@ -113,7 +113,7 @@ def _lead(compared: Comparison, group: Group, means: pl.DataFrame) -> str:
     found = next((d for d in compared.differences if (d.scenario, d.metric) == (best["scenario"], metric)), None)
     if found is None:
         return f"{among}; it is the baseline." if label == base else f"{among}."
-    share = found.share_in_words()
+    share = _share(found)
     said = f"{among}, against {human(found.baseline_mean, metrics.kind(metric))} with {base}{f': {share}' if share else ''}."
     if found.finding is None:
         return f"{said} They were simulated once together, so how sure that is is not known."
@@ -138,12 +138,21 @@ def _in_words(differences: Sequence[Difference]) -> str:
     for one in differences:
         if one.finding == SAME:
             continue
-        kind, share = metrics.kind(one.metric), one.share_in_words()
+        kind, share = metrics.kind(one.metric), _share(one)
         values = f"{human(one.mean, kind)} against {human(one.baseline_mean, kind)}"
         said.append(f"{metrics.name(one.metric)} {f'{share}, {values}' if share else values}")
     same = [metrics.name(one.metric) for one in differences if one.finding == SAME]
     said += [f"no difference found: {listed(same)}"] if same else []
     return f"{'; '.join(said)}."
+
+
+def _share(found: Difference) -> str | None:
+    """Return a difference as a share; with the interval of the difference itself where there is none of the share."""
+    share = found.share_in_words()
+    if share is None or found.relative_low is not None or found.low is None or found.high is None:
+        return share
+    ends = " to ".join(human(end, metrics.kind(found.metric)) for end in (found.low, found.high))
+    return f"{share} (95 % interval of the difference {ends})"
 
 
 def _figures_table(group: Group, shown: Sequence[str], means: pl.DataFrame, ending: str) -> Grid:

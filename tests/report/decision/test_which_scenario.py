@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+
 import pytest
 
 from pipesim.catalog import snapshot_views
@@ -10,6 +12,7 @@ from pipesim.lake import Lake
 from pipesim.report.decision import Evidence
 from pipesim.report.decision.groups import Group, groups_of
 from pipesim.report.decision.which_scenario import MOST_SHOWN, which_scenario
+from pipesim.simulation.models.figures import LifecycleFigures
 from tests.report.decision.simulated import figures, keep, run, scenario, swept
 
 WAITS = {"base": (100, 120, 110, 105), "half": (52, 58, 57, 51), "same": (101, 118, 112, 104)}
@@ -92,12 +95,24 @@ def test_what_is_missing_is_told_with_how_to_get_it(lake: Lake) -> None:
     assert "--replications 10" in part.notes[0].command
     assert notes[1] == "Cost: not told of b, because no pool of theirs has a cost."
     assert notes[2].startswith("The scenarios differ in horizon days")
+    assert notes[3] == "As the scenarios run different work, no cost is held against waits."
     assert part.lead.endswith("so how sure that is is not known.")
     assert "(" not in part.sections[0]["grid"].rows[0][2]
     assert [one.label for one in figures(part)["scenario_differences"].series] == ["simulated once"]
     alone = which_scenario(Evidence.at_hand(lake, runs[:1]), Group(("a",), "a"))
     assert (alone.lead, alone.sections) == ("", [])
     assert alone.notes[0].command == "pipesim compare A.yaml B.yaml"
+
+
+def test_where_the_baseline_is_hardly_known_differences_are_told_in_their_unit(lake: Lake) -> None:
+    runs = [run(name, n, wait) for name, waits in (("a", (10, 9000, 20)), ("b", (5, 8, 6))) for n, wait in enumerate(waits)]
+    part = which_scenario(Evidence.at_hand(lake, runs), Group(("a", "b"), "a"))
+    figure = figures(part)["scenario_differences"]
+    chart = figure.panels[0].chart.to_dict()
+    (row,) = chart["datasets"][chart["data"]["name"]]
+    assert row["difference"] == pytest.approx((-5 - 8992 - 14) / 3)
+    assert row["low"] < row["difference"] < row["high"]
+    assert "99.8 % lower (95 % interval of the difference -" in part.lead
 
 
 def test_a_figure_that_is_zero_everywhere_is_not_compared(lake: Lake) -> None:
@@ -144,3 +159,22 @@ def test_the_lake_tells_the_same_as_what_is_at_hand(lake: Lake) -> None:
     # What a run does not tell by pool is an empty list at hand, and NULL in the lake.
     assert stored.runs.drop("provisioned").equals(evidence.runs.drop("provisioned"))
     assert stored.runs["provisioned"].explode().drop_nulls().is_empty()
+
+
+def test_strategies_are_set_out_by_what_they_spend_and_told_first(lake: Lake) -> None:
+    models = {"mean_performance": (0.78, 0.8, 0.82), "retraining_cost": (0.0, 500.0, 300.0)}
+    runs = []
+    for place, name in enumerate(("never", "weekly", "drift")):
+        for n in range(2):
+            told = {metric: values[place] + n / 100 for metric, values in models.items()}
+            figures_of = {field.name: 0 for field in fields(LifecycleFigures)} | told
+            runs.append(replace(run(name, n, 10.0 + n), lifecycle=LifecycleFigures(**figures_of)))
+    part = which_scenario(Evidence.at_hand(lake, runs), Group(("never", "weekly", "drift"), "never"), retraining=True)
+    assert part.lead.startswith(
+        "Of 3 strategies of retraining, 2 are worth considering, by the means: never (78.5 points, 0.005 money) and drift "
+        "(82.5 points, 300 money, each further point for 75 money). Of 3 scenarios, "
+    )
+    figure = figures(part)["strategy_frontier"]
+    assert dict(figure.rows.select("strategy", "is_efficient").iter_rows()) == {"never": True, "drift": True, "weekly": False}
+    without = which_scenario(Evidence.at_hand(lake, runs), Group(("never", "weekly", "drift"), "never"))
+    assert "strategy_frontier" not in figures(without)
