@@ -19,7 +19,7 @@ GROUP = "publication"
     kinds={"html", "altair"},
     owners=OWNERS,
     tags={"stage": "report"},
-    code_version=code_version("report"),
+    code_version=code_version("report", "experiments"),
 )
 def report(home: Home) -> dg.MaterializeResult[None]:
     """The report: one HTML file that compares observed, synthetic and simulated traces and needs no network."""

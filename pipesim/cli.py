@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from pipesim import __version__
+from pipesim import cli_capacity as capacity
 from pipesim import cli_experiments as experiments
 from pipesim import cli_logs as logs
 from pipesim import cli_sharing as sharing
@@ -131,7 +132,7 @@ def quality(
 
 app.command()(experiments.simulate)
 app.command()(experiments.compare)
-app.command()(experiments.capacity)
+app.command()(capacity.capacity)
 app.command()(calibrate)
 app.command()(sharing.share)
 app.command()(sharing.reproduce)

@@ -1,22 +1,20 @@
-"""The commands that simulate: scenarios and sweeps of them, and what they have in common."""
+"""The commands that simulate and compare scenarios, and sweeps of them."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, answer, say
-from pipesim.errors import PipesimError, RequestError
+from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Report, Workers, answer, say
+from pipesim.cli_scenarios import load_all, of_each, published, scenarios_of, variants_of
+from pipesim.errors import RequestError
 from pipesim.lake import Lake
-from pipesim.printing import capacity_line, capacity_table, comparison_table, interval_table, mix_table, runs_table
+from pipesim.printing import comparison_table, interval_table, runs_table
 from pipesim.progress import bar, working
 from pipesim.words import count, lasting
 
@@ -25,9 +23,8 @@ if TYPE_CHECKING:
     from pipesim.experiments.precision import Precision
     from pipesim.experiments.replications import RunResult
     from pipesim.experiments.sweeps import Sweep, Variant
-    from pipesim.simulation import RunSummary, Scenario
+    from pipesim.simulation import RunSummary
 
-Answered = TypeVar("Answered")
 Scenarios = Annotated[list[Path], typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files; one may be a sweep.")]
 Again = Annotated[bool, typer.Option("--again", help="Simulate also what a sweep has simulated already.")]
 Exactly = Annotated[
@@ -50,6 +47,7 @@ def simulate(
     metric: Metric = "mean_wait_s",
     again: Again = False,
     yes: Yes = False,
+    report: Report = None,
     home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
@@ -57,17 +55,19 @@ def simulate(
     """Simulate what-if scenarios, or sweeps over them, on the observed or a synthetic workload."""
     from pipesim.experiments.intervals import of_batches
 
-    lake, wanted, sweeps = Lake(home), _wanted(precision, metric), load_all(scenarios)
+    lake, wanted, sweeps = _lake(home, report), _wanted(precision, metric), load_all(scenarios)
     if not yes:
         _ask_if_long(lake, sweeps, engine, replications, workers)
-    summaries, intervals = _simulate(lake, sweeps, variants_of(sweeps), engine, replications, workers, again, wanted)
+    variants = variants_of(sweeps)
+    summaries, intervals = _simulate(lake, sweeps, variants, engine, replications, workers, again, wanted)
     runs = [summary.as_dict() for summary in summaries]
     told = {"intervals": {name: asdict(found) for name, found in intervals.items()}} if wanted else {}
     if wanted:
         text = interval_table(metric, intervals, Counter(run["scenario"] for run in runs))
     else:
         text = runs_table(runs, [of_batches(summary.wait_batches) for summary in summaries])
-    answer({"runs": runs, **told}, as_json, text)
+    page = _page(lake, report, sweeps, summaries)
+    answer({"runs": runs, **told, **page}, as_json, "\n".join([text, *page.values()]))
 
 
 def compare(
@@ -82,6 +82,7 @@ def compare(
     metric: Metric = "mean_wait_s",
     again: Again = False,
     yes: Yes = False,
+    report: Report = None,
     home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
@@ -90,116 +91,45 @@ def compare(
     from pipesim.experiments.comparison import check_names, unlike
     from pipesim.experiments.comparison import compare as compare_summaries
 
-    lake, wanted, sweeps = Lake(home), _wanted(precision, metric), load_all(scenarios)
+    lake, wanted, sweeps = _lake(home, report), _wanted(precision, metric), load_all(scenarios)
     check_names([name for sweep in sweeps for name in sweep.names], baseline)
     if not yes:
         _ask_if_long(lake, sweeps, engine, replications, workers)
     variants = variants_of(sweeps)
-    loaded = _scenarios(variants)
+    loaded = scenarios_of(variants)
     if keys := unlike(loaded):
         say(f"warning: the scenarios differ in {', '.join(keys)}, so what they are compared in may come from that")
     summaries, _ = _simulate(lake, sweeps, variants, engine, replications, workers, again, wanted)
     compared = compare_summaries(summaries, baseline)
-    answer(compared.as_dict(), as_json, comparison_table(compared))
+    page = _page(lake, report, sweeps, summaries, baseline)
+    answer({**compared.as_dict(), **page}, as_json, "\n".join([comparison_table(compared), *page.values()]))
 
 
-def capacity(
-    pool: Annotated[
-        list[str], typer.Option("--pool", metavar="NAME", help="The pool whose capacity is asked for; two for a mix of them.")
-    ],
-    slo: Annotated[str, typer.Option("--slo", metavar="OBJECTIVE", help="What to keep, for example 'p95_wait_s < 600'.")],
-    scenarios: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="SCENARIO.yaml...", help="Scenario files, or sweeps; by default the scenario as-is."),
-    ] = None,
-    price: Annotated[
-        list[str] | None,
-        typer.Option("--price", metavar="POOL=X", help="For a mix: what one of it costs an hour; else as in the scenario."),
-    ] = None,
-    confidence: Annotated[
-        float, typer.Option("--confidence", metavar="P", help="How sure it must be that the mean keeps the objective.")
-    ] = 0.95,
-    replications: Annotated[int, typer.Option("--replications", metavar="N", min=2, help="Runs of each capacity.")] = 10,
-    engine: Engine = None,
-    workers: Workers = None,
-    home: Home = HOME,
-    as_json: Json = False,
-    debug: Debug = False,
-) -> None:
-    """Find the smallest capacity of a pool, or the cheapest mix of two, that meets an objective."""
-    from pipesim.experiments.capacity import Answer, Mix, Objective, Trial, find_capacity, find_mix
-    from pipesim.experiments.scenario_files import scenario_files
+def _lake(home: str, report: str | None) -> Lake:
+    """Return the store, once it is known that the page can be written."""
+    if report is not None:
+        from pipesim.report.decision import check_name
 
-    lake, objective, prices = Lake(home), Objective.parse(slo), dict(map(_price, price or []))
-    if len(pool) > 2:
-        raise RequestError("one pool or two can be sized at once", where="--pool", remedy="name two at most")
-    wanted = _scenarios(variants_of(load_all(scenarios or [scenario_files(lake)["as-is"]])))
-
-    def tell(trial: Trial) -> None:
-        if sys.stderr.isatty():
-            say(capacity_line(trial, objective.metric))
-
-    options: dict[str, Any] = {
-        "confidence": confidence, "replications": replications, "engine": engine, "workers": workers, "tell": tell
-    }  # fmt: skip
-    answers: list[Answer | Mix] = []
-    with working(f"searching for the capacity of {' and '.join(pool)}"), _published(lake):
-        for scenario in wanted:
-            if len(pool) == 1:
-                answers.append(find_capacity(lake, scenario, pool[0], objective, **options))
-            else:
-                answers.append(find_mix(lake, scenario, (pool[0], pool[1]), objective, prices=prices, **options))
-    tables = [capacity_table(found) if isinstance(found, Answer) else mix_table(found) for found in answers]
-    answer({"answers": [found.as_dict() for found in answers]}, as_json, "\n\n".join(tables))
+        check_name(report)
+    return Lake(home)
 
 
-def _price(text: str) -> tuple[str, float]:
-    pool, sign, amount = text.rpartition("=")
-    try:
-        if not sign or not float(amount) > 0:
-            raise ValueError
-        return pool, float(amount)
-    except ValueError:
-        raise RequestError(
-            f"{text!r} is no price", where="--price", remedy="write a pool and what one costs: gpu=2.50"
-        ) from None
+def _page(
+    lake: Lake,
+    report: str | None,
+    sweeps: list[Sweep],
+    summaries: list[RunSummary],
+    baseline: str | None = None,
+) -> dict[str, str]:
+    """Write the page on what was simulated, if it is asked for, and return what is told of it."""
+    if report is None:
+        return {}
+    from pipesim.experiments.sweeps import sweep_rows
+    from pipesim.report.decision import Evidence, write_decision
 
-
-def load_all(paths: list[Path]) -> list[Sweep]:
-    """Load every scenario file before the first is run, so that all mistakes show at once."""
-    from pipesim.experiments.sweeps import load_sweep
-
-    loaded, problems = [], []
-    for path in paths:
-        try:
-            loaded.append(load_sweep(path))
-        except PipesimError as error:
-            problems.append(str(error))
-    if problems:
-        raise RequestError("\n".join(problems))
-    return loaded
-
-
-def variants_of(sweeps: list[Sweep]) -> list[list[Variant]]:
-    """Return the scenarios of each file, or tell all mistakes in any of them."""
-    return _of_each(sweeps, lambda sweep: sweep.variants())
-
-
-def _of_each(sweeps: list[Sweep], ask: Callable[[Sweep], Answered]) -> list[Answered]:
-    """Ask something of each file, and tell all mistakes in any of them."""
-    found, problems = [], []
-    for sweep in sweeps:
-        try:
-            found.append(ask(sweep))
-        except PipesimError as error:
-            problems.append(str(error))
-    if problems:
-        raise RequestError("\n".join(problems))
-    return found
-
-
-def _scenarios(variants: list[list[Variant]]) -> list[Scenario]:
-    return [variant.scenario for of_file in variants for variant in of_file]
+    rows = [sweep_rows(sweep) for sweep in sweeps if sweep.axes]
+    with working("writing the report"):
+        return {"report": str(write_decision(lake, report, Evidence.at_hand(lake, summaries, rows), baseline))}
 
 
 def _ask_if_long(lake: Lake, sweeps: list[Sweep], engine: str | None, replications: int | None, workers: int | None) -> None:
@@ -216,7 +146,7 @@ def _ask_if_long(lake: Lake, sweeps: list[Sweep], engine: str | None, replicatio
     if runs <= MANY_RUNS:
         return
     with working("checking the scenarios"):
-        _of_each(sweeps, lambda sweep: sweep.check())
+        of_each(sweeps, lambda sweep: sweep.check())
         check_different([name for sweep in sweeps for name in sweep.names] if len(sweeps) > 1 else [])
     workers = workers or default_workers(runs)
     first = sweeps[0].first().scenario
@@ -247,7 +177,7 @@ def _simulate(
     from pipesim.experiments.replications import run_scenarios
     from pipesim.experiments.sweeps import save_sweeps
 
-    scenarios = _scenarios(variants)
+    scenarios = scenarios_of(variants)
     save_sweeps(lake, sweeps)
     left = Counter({scenario.name: replications or scenario.replications for scenario in scenarios})
     waits: dict[str, list[float]] = {}
@@ -273,7 +203,7 @@ def _simulate(
             "tell": progress,
         }
         try:
-            with _published(lake):
+            with published(lake):
                 if wanted:
                     results, found = run_to_precision(lake, scenarios, wanted, fewest=replications, **options)
                 else:
@@ -281,20 +211,6 @@ def _simulate(
         finally:
             warn(warned, [scenario.name for scenario in scenarios])
     return [result.summary for result in results], found
-
-
-@contextmanager
-def _published(lake: Lake) -> Iterator[None]:
-    """Publish at the end what was stored, also before a failure, which is told and not what it makes of publishing."""
-    from pipesim.catalog import publish
-
-    try:
-        yield
-    except BaseException:
-        with suppress(PipesimError):
-            publish(lake)
-        raise
-    publish(lake)
 
 
 def _wanted(precision: str | None, metric: str) -> Precision | None:

@@ -36,6 +36,9 @@ Engine = Annotated[
 ]
 Replications = Annotated[int | None, typer.Option("--replications", metavar="N", min=1, help="Runs of each scenario.")]
 Workers = Annotated[int | None, typer.Option("--workers", metavar="N", min=1, help="Processes.")]
+Report = Annotated[
+    str | None, typer.Option("--report", metavar="NAME", help="Write reports/NAME.html, a page on what this simulates only.")
+]
 HOME = "pipesim_home"
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipesim.cli_experiments import Scenarios, load_all, variants_of, warn
+from pipesim.cli_experiments import Scenarios, warn
 from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, answer, say
+from pipesim.cli_scenarios import load_all, published, variants_of
 from pipesim.lake import Lake
 from pipesim.printing import reproduced_table
 from pipesim.progress import bar
@@ -32,7 +33,6 @@ def share(
     debug: Debug = False,
 ) -> None:
     """Write scenarios, what they were simulated on and what came out into a folder from which others get the same bytes."""
-    from pipesim.catalog import publish
     from pipesim.experiments.sharing import share as write_share
 
     lake, sweeps = Lake(home), load_all(scenarios)
@@ -45,12 +45,12 @@ def share(
 
     with bar("simulating") as progress:
         try:
-            shared = write_share(
-                lake, folder, list(zip(sweeps, variants, strict=True)), with_log=with_log, engine=engine,
-                replications=replications, workers=workers, on_done=note, say=say, tell=progress,
-            )  # fmt: skip
+            with published(lake):
+                shared = write_share(
+                    lake, folder, list(zip(sweeps, variants, strict=True)), with_log=with_log, engine=engine,
+                    replications=replications, workers=workers, on_done=note, say=say, tell=progress,
+                )  # fmt: skip
         finally:
-            publish(lake)  # what was simulated is there to be queried, whatever became of the share
             warn(warned, [variant.scenario.name for of_file in variants for variant in of_file])
     runs = f"{count(shared.runs, 'run')} of {count(shared.scenarios, 'scenario')}, {shared.simulated:,} of them simulated now"
     text = f"{folder}: {runs}; {shared.bytes:,} bytes\nothers get the same by: pipesim reproduce {folder}"

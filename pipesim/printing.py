@@ -125,16 +125,15 @@ def mix_table(found: Mix) -> str:
 
 def comparison_table(compared: Comparison) -> str:
     """Return what `pipesim compare` found: each figure that differs, then the frontier of strategies."""
-    from pipesim.experiments.comparison import METRICS
+    from pipesim.experiments.comparison import SAME
+    from pipesim.experiments.figures import METRICS
 
     lines = []
     for scenario in dict.fromkeys(found.scenario for found in compared.differences):
         mine = [found for found in compared.differences if found.scenario == scenario]
         lines.append(f"{scenario}, against {compared.baseline}:")
-        lines += [
-            f"  {_difference(found, METRICS[found.metric][1])}" for found in mine if found.finding != "no difference found"
-        ]
-        same = [METRICS[found.metric][1] for found in mine if found.finding == "no difference found"]
+        lines += [f"  {_difference(found, METRICS[found.metric][1])}" for found in mine if found.finding != SAME]
+        same = [METRICS[found.metric][1] for found in mine if found.finding == SAME]
         lines += [f"  no difference found: {', '.join(same)}"] if same else []
     if compared.frontier:
         lines += ["", *_frontier(compared.frontier)]
@@ -183,17 +182,11 @@ def _difference(found: Difference, name: str) -> str:
     """Say how a figure differs, as `mean wait: 31 % lower (95 % interval 28 to 34 %), 12.1 against 17.5 seconds`."""
     unit = "" if found.unit in ("count", "0..1") else f" {found.unit}"
     values = f"{_amount(found.mean)} against {_amount(found.baseline_mean)}{unit}"
-    if found.relative is None:
+    share = found.share_in_words()
+    if share is None:
         ends = _ends(found.low, found.high, _amount)
         return f"{name}: {values}{'' if ends == '-' else f' (95 % interval of the difference {ends})'}"
-    sign = 1 if found.relative >= 0 else -1
-    low, high = sorted(100 * sign * (end or 0.0) for end in (found.relative_low, found.relative_high))
-    interval = "" if found.relative_low is None else f" (95 % interval {_share(low)} to {_share(high)} %)"
-    return f"{name}: {_share(100 * abs(found.relative))} % {'higher' if sign > 0 else 'lower'}{interval}, {values}"
-
-
-def _share(percent: float) -> str:
-    return f"{percent:.0f}" if abs(percent) >= 10 else f"{percent:.1f}"
+    return f"{name}: {share}, {values}"
 
 
 def _frontier(strategies: Sequence[Strategy]) -> list[str]:

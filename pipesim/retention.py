@@ -4,7 +4,7 @@ Only what can be derived again goes. Observed and quarantined rows are never loo
 nothing that was written within the last day does, as a run under way may be about to use it.
 
 - A stored replication goes `days` after it was written if its scenario is gone, or has fewer replications now.
-- What is known of a sweep goes when none of its scenarios is simulated any more.
+- What is known of a sweep, or of a search for a capacity, goes when none of its scenarios is simulated any more.
 - A synthetic trace goes if it is not current, not among the `keep` newest, and no simulation that stays ran the same work.
 - A workload model likewise, and if no trace that stays was drawn from it either.
 - The quality of a model goes with the model, or after it, unless it is the one that the tables show.
@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipesim.analytics import input_manifests
 from pipesim.errors import WorkError
 from pipesim.lake import CURRENT, Lake
-from pipesim.schema import SWEEPS
+from pipesim.schema import CAPACITY, SWEEPS
 from pipesim.words import count
 
 #: What one synthetic workload is drawn from: the model, and the days, scale and seed of the draw.
@@ -102,7 +102,7 @@ def plan(lake: Lake, living: Mapping[str, int], policy: Policy, now: datetime) -
     orphaned = _unused(judgements, lake.current(lake.lake / "quality"), kept, 0, settled)
     return [
         *gone,
-        *(item.removal("sweep", "its simulations are gone") for item in _empty_sweeps(lake, simulations, going, settled)),
+        *_empty(lake, simulations, going, settled),
         *(item.removal("synthetic trace", "not current, and no stored simulation ran it") for item in unused),
         *(item.removal("model", "not current, and nothing stored was made from it") for item in idle),
         *(item.removal("quality", "its model is gone, and another was judged since") for item in orphaned),
@@ -147,13 +147,14 @@ def _obsolete_simulations(items: Sequence[_Item], living: Mapping[str, int], obs
     return removals
 
 
-def _empty_sweeps(lake: Lake, simulations: Sequence[_Item], going: set[str], settled: float) -> Iterator[_Item]:
-    """Yield what is known of sweeps none of whose scenarios is simulated any more."""
+def _empty(lake: Lake, simulations: Sequence[_Item], going: set[str], settled: float) -> Iterator[Removal]:
+    """Yield the sweeps and searches none of whose scenarios is simulated any more."""
     left = {item.name.rpartition("/")[0] for item in simulations if item.name not in going}
-    for file in sorted((lake.lake / "simulated" / SWEEPS.name).glob("*.parquet")):
-        item = _item(file.stem, [file])
-        if item.written < settled and not left & set(pl.read_parquet(file, columns=["scenario"])["scenario"]):
-            yield item
+    for kind, table, column in (("sweep", SWEEPS, "scenario"), ("search", CAPACITY, "simulated_as")):
+        for file in sorted((lake.lake / "simulated" / table.name).glob("*.parquet")):
+            item = _item(file.stem, [file])
+            if item.written < settled and not left & set(pl.read_parquet(file, columns=[column])[column]):
+                yield item.removal(kind, "its simulations are gone")
 
 
 def _folders(parent: Path) -> list[_Item]:
@@ -176,7 +177,10 @@ def _stale_reports(lake: Lake, obsolete: float) -> Iterator[Removal]:
         item = _item(manifest.stem, [file for file in (manifest, manifest.with_suffix(".html")) if file.is_file()])
         if item.name != "report" and item.written < obsolete:
             inputs = input_manifests(lake) if inputs is None else inputs
-            if _read(manifest).get("inputs") != inputs:
+            told = _read(manifest)
+            shown = told.get("inputs") or {}
+            # A page on some scenarios does not mind what else there is.
+            if shown != inputs and not (told.get("kind") == "decision" and shown.items() <= inputs.items()):
                 yield item.removal("report", "the lake holds something else now")
 
 

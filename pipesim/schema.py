@@ -354,6 +354,39 @@ SWEEPS = Table(
     ),
 )
 
+CAPACITY = Table(
+    "capacity",
+    "One trial of a search for the capacity that meets an objective: capacities of one pool or two, and what they lead to.",
+    key=("search", "scenario", "trial"),
+    columns=(
+        Column("search", _S, "The search: what is sized, on which scenarios, for which objective.", nullable=False),
+        Column("scenario", _S, "The scenario whose pools are sized.", nullable=False),
+        Column("trial", _I, "The trial's place among those of the scenario, by capacity, from 0.", nullable=False),
+        Column("simulated_as", _S, "As which scenario it was simulated; NULL where a pool is below the largest task."),
+        Column("pool", _S, "The pool that is sized.", nullable=False),
+        Column("resource", _S, "What of it: gpus, slots, cpu_cores, memory_gb or nodes.", nullable=False),
+        Column("capacity", _I, "How much of it.", nullable=False),
+        Column("second_pool", _S, "The second pool of a mix."),
+        Column("second_resource", _S, "What of it."),
+        Column("second_capacity", _I, "How much of it."),
+        Column("objective", _S, "What is to be kept, for example p95_wait_s < 600.", nullable=False),
+        Column("metric", _S, "The figure that it is about.", nullable=False),
+        Column("bound", _S, "On which side of the threshold it is to stay.", nullable=False, values=("<", ">")),
+        Column("threshold", _N, "The threshold, in the figure's unit.", nullable=False),
+        Column("confidence", _N, "How sure it must be that the figure's mean keeps it, 0.5 to 1.", nullable=False),
+        Column("replications", _I, "How often the trial was simulated.", nullable=False),
+        Column("mean", _N, "The figure's mean over the replications."),
+        Column("low", _N, "The lower end of its 95 % confidence interval."),
+        Column("high", _N, "The upper end."),
+        Column("met", _B, "Whether it keeps the objective with that confidence.", nullable=False),
+        Column("is_least", _B, "Whether it does, and less of the last pool would not.", nullable=False),
+        Column("is_answer", _B, "Whether it is the smallest capacity, or the cheapest mix, that does.", nullable=False),
+        Column("price_per_h", _N, "What one of the pool costs an hour; NULL where nobody says."),
+        Column("second_price_per_h", _N, "What one of the second pool costs an hour."),
+        Column("cost_per_h", _N, "What these capacities cost an hour."),
+    ),
+)
+
 PROVENANCE = (
     Column("source", _S, "The log format it was read as.", nullable=False),
     Column("source_file", _S, "The file it came from.", nullable=False),
@@ -385,7 +418,7 @@ def markdown() -> str:
         "Instants are UTC (`TIMESTAMP`, microseconds), durations seconds, sizes bytes. NULL means that the log did not say.",
         "Observed rows also carry " + ", ".join(f"`{c.name}`" for c in PROVENANCE) + ".",
     ]
-    for table in (*TRACE_TABLES.values(), QUARANTINE, SWEEPS):
+    for table in (*TRACE_TABLES.values(), QUARANTINE, SWEEPS, CAPACITY):
         lines += ["", f"## {table.name}", "", table.doc, "", f"Key: {', '.join(f'`{k}`' for k in table.key)}.", ""]
         lines += ["| column | type | may be NULL | meaning |", "|---|---|---|---|"]
         for c in table.columns:

@@ -446,3 +446,35 @@ def test_calibrate_tells_pools_and_figures_and_refuses_a_log_without_waits(
     assert [pool["pool"] for pool in found["pools"]] == ["training"]
     assert {figure["figure"] for figure in found["figures"]} >= {"mean_wait_s", "p95_wait_s", "utilization"}
     assert ask("simulate", found["file"], "--home", "other")["runs"][0]["scenario"] == "two-gpus-calibrated"
+
+
+def test_a_page_of_its_own_tells_what_a_command_has_simulated(
+    run: Cli, ask: Callable[..., dict[str, Any]], logs: Path, tmp_path: Path
+) -> None:
+    ask("ingest", logs, "--source", "native")
+    file = tmp_path / "size.yaml"
+    file.write_text(SCENARIO.replace("two-gpus", "size").replace("gpus: 2", "gpus: {sweep: [2, 4]}"))
+    here = ("--replications", 2, "--workers", 1)
+    simulated = ask("simulate", file, *here, "--report", "simulated")
+    assert set(simulated) == {"runs", "report"}
+    compared = ask("compare", file, *here, "--baseline", "size-gpus-4", "--report", "compared")
+    assert set(compared) == {"baseline", "differences", "frontier", "report"}
+    sized = ask("capacity", file, "--pool", "training", "--slo", "p95_wait_s < 1e9", *here, "--report", "sized")
+    assert set(sized) == {"answers", "report"}
+    reports = tmp_path / "pipesim_home" / "reports"
+    pages = {name: (reports / f"{name}.html").read_text(encoding="utf-8") for name in ("simulated", "compared", "sized")}
+    assert [Path(one["report"]) for one in (simulated, compared, sized)] == [reports / f"{name}.html" for name in pages]
+    assert "What do the keys of size do?" in pages["simulated"]
+    assert "How scenarios differ from gpus-4" in pages["compared"]
+    assert "How much of training is needed?" in pages["sized"]
+    assert ask("sql", "SELECT DISTINCT search FROM simulated.capacity")["rows"] == [
+        ["size-training-p95_wait_s-below-1000000000"]
+    ]
+
+    code, out, _ = run("compare", file, *here, "--report", "compared")
+    assert (code, out.splitlines()[-1]) == (0, str(reports / "compared.html"))
+    for name in ("report", "../x"):
+        code, out, err = run("simulate", file, "--report", name)
+        assert (code, out) == (2, ""), err
+    code, _, err = run("capacity", file, "--pool", "training", "--price", "cpu=2", "--slo", "p95_wait_s < 600")
+    assert (code, "no pool 'cpu' is sized" in err) == (2, True)

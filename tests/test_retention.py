@@ -22,6 +22,7 @@ from pipesim.errors import WorkError
 from pipesim.lake import Lake
 from pipesim.quality.storing import quality_folder, save_quality
 from pipesim.retention import Policy, Removal, plan, prune
+from pipesim.schema import CAPACITY
 from pipesim.trace import Trace
 from tests.sql.judged import judged as judgement
 from tests.test_trace import ROW
@@ -103,6 +104,30 @@ def test_what_is_known_of_a_sweep_goes_with_the_last_of_its_simulations(lake: La
     assert ("sweep", "size") not in _names(prune(lake, {}, POLICY, NOW))
     assert ("sweep", "size") in _names(prune(lake, {}, POLICY, NOW + timedelta(days=30)))
     assert not list((lake.lake / "simulated" / "sweeps").glob("*"))
+
+
+def test_a_page_on_some_scenarios_stays_while_the_lake_holds_these(lake: Lake) -> None:
+    _simulate(lake, "as-is", 0, days=1)
+    held = input_manifests(lake)
+    for name, inputs in (
+        ("shown", held),
+        ("gone", {**held, "simulated/manifests/scenario=x/replication=0/manifest.json": "0"}),
+    ):
+        with lake.transaction() as tx:
+            tx.write_json({"kind": "decision", "name": name, "inputs": inputs}, lake.reports / f"{name}.json")
+    _simulate(lake, "other", 0, days=1)
+    _age(100, lake.reports)
+    assert [name for kind, name in _names(plan(lake, {"as-is": 1, "other": 1}, POLICY, NOW)) if kind == "report"] == ["gone"]
+
+
+def test_a_search_goes_with_the_last_of_its_trials(lake: Lake) -> None:
+    _simulate(lake, "as-is-gpu-gpus-8", 0, days=60)
+    rows = [{"search": "s", "simulated_as": name} for name in ("as-is-gpu-gpus-8", None)]
+    lake.save_capacity("s", CAPACITY.conform(pl.DataFrame(rows)))
+    _age(60, lake.lake / "simulated" / "capacity")
+    assert ("search", "s") not in _names(prune(lake, {"as-is-gpu-gpus-8": 1}, POLICY, NOW))
+    assert ("search", "s") in _names(prune(lake, {}, POLICY, NOW))
+    assert not list((lake.lake / "simulated" / "capacity").glob("*"))
 
 
 def test_models_and_traces_stay_while_anything_stored_was_made_from_them(lake: Lake) -> None:

@@ -14,27 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipesim.errors import RequestError
+from pipesim.experiments.figures import METRICS, Figures
 from pipesim.experiments.intervals import CONFIDENCE, Interval, Paired, holm
 from pipesim.simulation import RunSummary, Scenario
 
-#: What is compared, where all scenarios have it: the figure, its unit, and what is told of it.
-METRICS = {
-    "mean_wait_s": ("seconds", "mean wait"),
-    "p95_wait_s": ("seconds", "95 % of waits"),
-    "mean_jct_s": ("seconds", "mean completion time"),
-    "p95_jct_s": ("seconds", "95 % of completion times"),
-    "cost": ("money", "cost"),
-    "energy_kwh": ("kWh", "energy"),
-    "carbon_kg": ("kg", "carbon dioxide"),
-    "mean_performance": ("0..1", "mean performance of models"),
-    "below_objective": ("0..1", "time below the objective"),
-    "retrainings": ("count", "retrainings"),
-    "retraining_gpu_hours": ("GPU x hours", "GPU-hours of retraining"),
-    "retraining_cost": ("money", "cost of retraining"),
-    "user_mean_wait_s": ("seconds", "mean wait of users' work"),
-}
 #: What strategies spend: the first of these that all of them tell.
 _SPENT = ("retraining_cost", "retraining_gpu_hours", "retrainings")
+#: What is found where a difference may be chance.
+SAME = "no difference found"
 #: How likely one false alarm or more is, among all that is found in a comparison.
 _LEVEL = 1 - CONFIDENCE
 #: Of many names as many are told.
@@ -76,6 +63,17 @@ class Difference:
     relative_high: float | None
     p_value: float | None
     finding: str | None
+
+    def share_in_words(self) -> str | None:
+        """Return the difference as a share: `31 % lower (95 % interval 28 to 34 %)`; None where it is none."""
+        if self.relative is None:
+            return None
+        sign = 1 if self.relative >= 0 else -1
+        told = f"{_percent(abs(self.relative))} % {'higher' if sign > 0 else 'lower'}"
+        if self.relative_low is None or self.relative_high is None:
+            return told
+        low, high = sorted((sign * self.relative_low, sign * self.relative_high))
+        return f"{told} (95 % interval {_percent(low)} to {_percent(high)} %)"
 
 
 @dataclass(frozen=True)
@@ -144,9 +142,18 @@ def compare(summaries: Iterable[RunSummary], baseline: str | None = None) -> Com
     Raises:
         RequestError: If there is nothing to compare with, or the baseline is not among them.
     """
-    figures: dict[str, dict[int, dict[str, Any]]] = {}
+    figures: Figures = {}
     for summary in summaries:
         figures.setdefault(summary.scenario, {})[summary.replication] = summary.as_dict()
+    return compare_figures(figures, baseline)
+
+
+def compare_figures(figures: Figures, baseline: str | None = None) -> Comparison:
+    """Compare simulated scenarios by the figures of their replications; otherwise as `compare`.
+
+    Raises:
+        RequestError: If there is nothing to compare with, or the baseline is not among them.
+    """
     names = list(figures)
     check_names(names, baseline)
     base = baseline or names[0]
@@ -221,11 +228,11 @@ def _judged(differences: Sequence[Difference]) -> Iterator[Difference]:
         if p_value is None:
             yield found
             continue
-        finding = "no difference found" if p_value > _LEVEL else "higher" if found.difference > 0 else "lower"
+        finding = SAME if p_value > _LEVEL else "higher" if found.difference > 0 else "lower"
         yield replace(found, p_value=p_value, finding=finding)
 
 
-def _frontier(figures: dict[str, dict[int, dict[str, Any]]], base: str) -> tuple[Strategy, ...]:
+def _frontier(figures: Figures, base: str) -> tuple[Strategy, ...]:
     told = {name: runs for name, runs in figures.items() if _values(runs, "mean_performance")}
     if len(told) < 2:
         return ()
@@ -288,3 +295,8 @@ def efficient_points(points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 def _points(share: float | None) -> float | None:
     return None if share is None else 100 * share
+
+
+def _percent(share: float) -> str:
+    digits = 0 if abs(share) >= 0.1 and not 0.99 < abs(share) < 1 else 1  # what is not all of it does not read so
+    return f"{100 * share:.{digits}f}"

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipesim.errors import RequestError
 from pipesim.experiments.backends import backend, default_workers
-from pipesim.experiments.comparison import METRICS
+from pipesim.experiments.figures import METRICS
 from pipesim.experiments.intervals import Interval
 from pipesim.experiments.replications import RunResult, run_scenarios
 from pipesim.lake import Lake

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,7 @@ def quantile_pairs(rows: pl.DataFrame, series: Sequence[Series], axes: Axes) -> 
     y = alt.Y(field=axes.y, type="quantitative", title=axes.y_title, scale=scale, axis=time_axis(both))
     corners = alt.InlineData(values=[{axes.x: end, axes.y: end} for end in ends])
     diagonal = alt.Chart(corners).mark_line(color="#777", strokeDash=[2, 3], strokeWidth=1).encode(x=x, y=y)
-    return _banded(clipped, series, x, y, [diagonal])
+    return banded(clipped, series, x, y, [diagonal])
 
 
 def dispersion(rows: pl.DataFrame, series: Sequence[Series], axes: Axes) -> alt.LayerChart:
@@ -61,7 +62,7 @@ def dispersion(rows: pl.DataFrame, series: Sequence[Series], axes: Axes) -> alt.
     x = alt.X(field=axes.x, type="quantitative", title=axes.x_title, scale=scale, axis=time_axis(above[axes.x]))
     axis = alt.Axis(values=ticks, format=".3~f", labelOverlap="greedy")
     y = alt.Y(field=axes.y, type="quantitative", title=axes.y_title, scale=scale, axis=axis)
-    return _banded(above, series, x, y)
+    return banded(above, series, x, y)
 
 
 def memory(rows: pl.DataFrame, series: Sequence[Series], axes: Axes) -> alt.LayerChart:
@@ -72,7 +73,7 @@ def memory(rows: pl.DataFrame, series: Sequence[Series], axes: Axes) -> alt.Laye
     axis = alt.Axis(values=list(range(0, last + 1, 24)), labelExpr="datum.value / 24 + ' d'", labelFlush=False)
     x = alt.X(field=axes.x, type="quantitative", title=axes.x_title, axis=axis, scale=alt.Scale(nice=False))
     y = alt.Y(field=axes.y, type="quantitative", title=axes.y_title, axis=alt.Axis(format=".2~f", tickCount=5))
-    return _banded(rows, series, x, y)
+    return banded(rows, series, x, y)
 
 
 def week_map(rows: pl.DataFrame, value: str, most: float, title: str) -> alt.Chart:
@@ -114,20 +115,37 @@ def week_map(rows: pl.DataFrame, value: str, most: float, title: str) -> alt.Cha
     return chart
 
 
-def _banded(
-    rows: pl.DataFrame, series: Sequence[Series], x: alt.X, y: alt.Y, behind: Sequence[alt.Chart] = ()
+def banded(
+    rows: pl.DataFrame,
+    series: Sequence[Series],
+    x: alt.X,
+    y: alt.Y,
+    behind: Sequence[alt.Chart] = (),
+    ahead: Sequence[alt.Chart] = (),
+    *,
+    dotted: bool = False,
+    height: int = HEIGHT,
 ) -> alt.LayerChart:
-    """Return lines, one a series, and behind them the range from `low` to `high` of those that have one."""
+    """Return lines, one a series, and behind them the range from `low` to `high` of those that have one.
+
+    Args:
+        rows: One row a point, with `series`, `low`, `high` and what the axes are of.
+        series: The series, in order.
+        x: The axis across.
+        y: The upright axis.
+        behind: What is drawn first.
+        ahead: What is drawn last.
+        dotted: Whether the points themselves are shown, as where there are few of them.
+        height: The height in pixels.
+    """
     import altair as alt
 
     shown = present(rows, series)
     base = alt.Chart().encode(x=x, y=y)
     ends: dict[str, Any] = {"y": alt.Y(field="low", type="quantitative"), "y2": alt.Y2(field="high")}
+    band = alt.Chart().encode(x=x, opacity=opacity(0.22), **ends)
     layers: list[alt.Chart] = [
-        alt.Chart()
-        .transform_filter(f"datum.series === '{one.label}'")
-        .mark_area(color=one.colour, line=False)
-        .encode(x=x, opacity=opacity(0.22), **ends)
+        band.transform_filter(f"datum.series === {json.dumps(one.label)}").mark_area(color=one.colour, line=False, clip=True)
         for one in shown
         if rows.filter(series=one.label)["low"].count()
     ]
@@ -135,8 +153,10 @@ def _banded(
         color=colour(shown), strokeDash=dashes(shown), opacity=opacity()
     )
     touched = base.mark_point(opacity=0, size=60).encode(tooltip=tooltip(rows))
-    parts = [*behind, *layers, drawn, touched]
-    chart = alt.LayerChart(data=values_of(rows), layer=parts, width="container", height=HEIGHT)
+    if dotted:
+        layers.append(base.mark_point(filled=True, size=28).encode(color=colour(shown), opacity=opacity()))
+    parts = [*behind, *layers, drawn, touched, *ahead]
+    chart = alt.LayerChart(data=values_of(rows), layer=parts, width="container", height=height)
     return chart.add_params(alt.param(name=PICK, value=""))
 
 

@@ -128,10 +128,14 @@ def open_data(lake: Lake, *, stored: bool = False) -> Iterator[ReportData]:
 def _choose(con: duckdb.DuckDBPyConnection, lake: Lake, strategies: Strategies) -> Choice:
     found = con.execute("SELECT DISTINCT origin, trace FROM analytics.scenario_summary ORDER BY origin, trace").fetchall()
     current = lake.current(lake.lake / "synthetic")
+    # What searches tried has charts of its own, what sweeps are of too; other scenarios find room before them.
+    tried = {name for (name,) in con.execute("SELECT DISTINCT simulated_as FROM simulated.capacity").fetchall()}
+    swept = {name for (name,) in con.execute("SELECT DISTINCT scenario FROM simulated.sweeps").fetchall()}
+    scenarios = [trace for origin, trace in found if origin == "simulated" and trace not in tried.union(strategies.names)]
     return choose(
         observed=("observed", "observed") in found,
         synthetic=current if ("synthetic", current) in found else None,
-        scenarios=[trace for origin, trace in found if origin == "simulated" and trace not in strategies.names],
+        scenarios=sorted(scenarios, key=lambda name: name in swept),
         strategies=strategies.by_interest(),
         single=_SINGLE_MODELS,
     )

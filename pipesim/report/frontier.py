@@ -1,17 +1,17 @@
-"""The chart of what retraining strategies spend against how well their models perform."""
+"""The chart of what is spent against what is had for it: points by name, with intervals, the efficient ones joined."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
+from pipesim.report.axes import Ruler
 from pipesim.report.labels import Line, Point, place
 from pipesim.report.marks import values_of
-from pipesim.report.series import label_of
-from pipesim.report.strategies import Spending, Strategies
-from pipesim.report.words import Kind, human
 
 if TYPE_CHECKING:
     import altair as alt
@@ -27,40 +27,68 @@ _EFFICIENT = "#0072B2"
 _OTHER = "#767676"
 
 
-def frontier_chart(strategies: Strategies) -> alt.LayerChart:
-    """Return the strategies whose spending is known, by name, with their intervals and the line through the efficient ones.
+@dataclass(frozen=True)
+class Plane:
+    """What lies across and upright in a frontier, and how it is laid out.
 
-    The names are placed for three widths; which holds is told when the chart is drawn.
+    Args:
+        name: The column of the points' names.
+        x: The column of what is spent; its interval ends stand in `<x>_low` and `<x>_high`.
+        y: The column of what is had, likewise.
+        across: How the former is laid out.
+        upright: How the latter is.
+        x_title: The title of the axis across.
+        y_title: The title of the upright axis.
+        x_axis: The axis across, where it is not the layout's own.
+        named: How many of the points, the first ones, have their names beside them.
+        tooltip: The columns that are told of a point, with their titles.
+    """
+
+    name: str
+    x: str
+    y: str
+    across: Ruler
+    upright: Ruler
+    x_title: str
+    y_title: str
+    tooltip: Mapping[str, str]
+    x_axis: alt.Axis | None = None
+    named: int = _MAX_NAMES
+
+
+def frontier_chart(rows: pl.DataFrame, plane: Plane) -> alt.LayerChart:
+    """Return points by name, with their intervals and the line through the efficient ones.
+
+    The names are placed for several widths; which holds is told when the chart is drawn.
+
+    Args:
+        rows: One row a point, with the columns of the plane and `is_efficient`; those that are to be named first come first.
+        plane: What lies where.
     """
     import altair as alt
 
-    rows = _drawn(strategies)
-    x_domain, y_domain = _domains(rows)
-    placed = _with_names(rows, x_domain, y_domain)
-    x = alt.X(
-        "spent:Q",
-        title=_axis_title(strategies.spending),
-        scale=alt.Scale(domain=x_domain, nice=False),
-        axis=_amounts(strategies),
-    )
-    y = alt.Y("points:Q", title="mean performance (points of 100)", scale=alt.Scale(domain=y_domain, nice=False))
+    # What is drawn last lies on top.
+    placed = _with_names(rows, plane).sort("is_efficient", maintain_order=True)
+    axis = plane.x_axis or plane.across.axis()
+    x = alt.X(f"{plane.x}:Q", title=plane.x_title, scale=plane.across.scale(), axis=axis)
+    y = alt.Y(f"{plane.y}:Q", title=plane.y_title, scale=plane.upright.scale(), axis=plane.upright.axis())
     colour = alt.condition("datum.is_efficient", alt.value(_EFFICIENT), alt.value(_OTHER))
     base = alt.Chart().encode(x=x, y=y)
     faint = alt.condition("datum.is_efficient", alt.value(0.55), alt.value(0.3))
-    bars = alt.Chart().mark_rule(strokeWidth=1.2).encode(color=colour, opacity=faint)
+    bars = alt.Chart().mark_rule(strokeWidth=1.2, clip=True).encode(color=colour, opacity=faint)
     line = base.transform_filter("datum.is_efficient").mark_line(color=_EFFICIENT, strokeWidth=2.2)
     dots = base.mark_point(size=80, strokeWidth=1.6, opacity=1).encode(
         color=colour,
         fill=alt.condition("datum.is_efficient", alt.value(_EFFICIENT), alt.value("#fff")),
-        tooltip=[alt.Tooltip(field=name, type="nominal", title=title) for name, title in _tooltip(strategies.spending).items()],
+        tooltip=[alt.Tooltip(field=name, type="nominal", title=title) for name, title in plane.tooltip.items()],
     )
     return alt.LayerChart(
         data=values_of(placed),
         layer=[
-            bars.encode(x=alt.X("spent_low:Q"), x2="spent_high:Q", y=y),
-            bars.encode(x=x, y=alt.Y("points_low:Q"), y2="points_high:Q"),
+            bars.encode(x=alt.X(f"{plane.x}_low:Q"), x2=f"{plane.x}_high:Q", y=y),
+            bars.encode(x=x, y=alt.Y(f"{plane.y}_low:Q"), y2=f"{plane.y}_high:Q"),
             line,
-            *_names(base),
+            *_names(base, plane),
             dots,
         ],
         width="container",
@@ -68,78 +96,26 @@ def frontier_chart(strategies: Strategies) -> alt.LayerChart:
     )
 
 
-def _drawn(strategies: Strategies) -> pl.DataFrame:
-    """Return what the chart needs, the efficient first, as they are the first to be named; ends of intervals cut at zero."""
-    spending = strategies.spending
-    rows = strategies.rows.filter(pl.col("spent").is_not_null()).sort("is_efficient", descending=True, maintain_order=True)
-    told = [
-        {
-            "strategy": label_of(row["scenario"]),
-            "spent": row["spent"],
-            "spent_low": None if row["spent_ci95_low"] is None else max(row["spent_ci95_low"], 0.0),
-            "spent_high": row["spent_ci95_high"],
-            "points": row["points"],
-            "points_low": row["points_ci95_low"],
-            "points_high": row["points_ci95_high"],
-            "is_efficient": row["is_efficient"],
-            "performance": f"{human(row['points'], 'points')} points" + _interval(row, "points", "points"),
-            "spending": spending.text(row["spent"])
-            + _interval(row, "spent", "money" if spending.column == "cost" else "number"),
-            "retrainings": f"{human(row['retrainings_per_week'], 'number')} a week",
-            "wait": human(row["user_mean_wait_s"], "time"),
-            "verdict": "yes" if row["is_efficient"] else "no",
-        }
-        for row in rows.iter_rows(named=True)
-    ]
-    numbers = dict.fromkeys(("spent_low", "spent_high", "points_low", "points_high"), pl.Float64)
-    return pl.DataFrame(told, schema_overrides=numbers)
-
-
-def _interval(row: dict[str, Any], column: str, kind: Kind) -> str:
-    low, high = row[f"{column}_ci95_low"], row[f"{column}_ci95_high"]
-    return "" if low is None else f", 95 % interval {human(low, kind)} to {human(high, kind)}"
-
-
-def _tooltip(spending: Spending) -> dict[str, str]:
-    return {
-        "strategy": "strategy",
-        "performance": "mean performance",
-        "spending": f"{spending.unit.lower().replace('gpu', 'GPU')} spent",
-        "retrainings": "retrainings",
-        "wait": "users wait on average",
-        "verdict": "worth considering",
-    }
-
-
-def _domains(rows: pl.DataFrame) -> tuple[list[float], list[float]]:
-    """Return the ends of the two axes: from zero, and around the performances."""
-    most = max(float(value) for value in (*rows["spent"], *rows["spent_high"].drop_nulls(), 0.0)) or 1.0
-    low = min(float(value) for value in (*rows["points"], *rows["points_low"].drop_nulls()))
-    high = max(float(value) for value in (*rows["points"], *rows["points_high"].drop_nulls()))
-    margin = 0.08 * (high - low) if high - low > 0.01 else 1.0
-    return [-0.02 * most, 1.04 * most], [low - margin, high + margin]
-
-
-def _with_names(rows: pl.DataFrame, x_domain: list[float], y_domain: list[float]) -> pl.DataFrame:
+def _with_names(rows: pl.DataFrame, plane: Plane) -> pl.DataFrame:
     """Return the rows with the places of their names, one for each width; a name without a place is empty."""
-    names = [name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "\u2026" for name in rows["strategy"]]
+    names = [name if len(name) <= _MAX_NAME else name[: _MAX_NAME - 1] + "\u2026" for name in rows[plane.name]]
     columns = []
     for which, width in enumerate(_WIDTHS):
 
-        def at(spent: float, points: float, width: int = width) -> Point:
-            across = (spent - x_domain[0]) / (x_domain[1] - x_domain[0])
-            return across * width, (y_domain[1] - points) / (y_domain[1] - y_domain[0]) * _HEIGHT
+        def at(x: float, y: float, width: int = width) -> Point:
+            return plane.across.place(x) * width, (1 - plane.upright.place(y)) * _HEIGHT
 
         lines: list[Line] = []
         for row in rows.iter_rows(named=True):
-            if row["spent_low"] is not None:
-                lines.append((at(row["spent_low"], row["points"]), at(row["spent_high"], row["points"])))
-            if row["points_low"] is not None:
-                lines.append((at(row["spent"], row["points_low"]), at(row["spent"], row["points_high"])))
-        corners = sorted(rows.filter("is_efficient").select("spent", "points").iter_rows())
+            x, y = row[plane.x], row[plane.y]
+            if row[f"{plane.x}_low"] is not None:
+                lines.append((at(row[f"{plane.x}_low"], y), at(row[f"{plane.x}_high"], y)))
+            if row[f"{plane.y}_low"] is not None:
+                lines.append((at(x, row[f"{plane.y}_low"]), at(x, row[f"{plane.y}_high"])))
+        corners = sorted(rows.filter("is_efficient").select(plane.x, plane.y).iter_rows())
         lines += [(at(*before), at(*after)) for before, after in pairwise(corners)]
-        points = [at(*row) for row in rows.select("spent", "points").iter_rows()]
-        spots = [*place(points[:_MAX_NAMES], names[:_MAX_NAMES], lines, width, _HEIGHT)]
+        points = [at(*row) for row in rows.select(plane.x, plane.y).iter_rows()]
+        spots = [*place(points, names[: plane.named], lines, width, _HEIGHT)]
         spots += [None] * (len(names) - len(spots))
         columns += [
             pl.Series(f"name{which}", [name if spot else "" for name, spot in zip(names, spots, strict=True)]),
@@ -147,11 +123,10 @@ def _with_names(rows: pl.DataFrame, x_domain: list[float], y_domain: list[float]
             pl.Series(f"dy{which}", [spot.dy if spot else 0.0 for spot in spots]),
             pl.Series(f"align{which}", [spot.align if spot else "left" for spot in spots]),
         ]
-    # What is drawn last lies on top.
-    return rows.with_columns(columns).sort("is_efficient", maintain_order=True)
+    return rows.with_columns(columns)
 
 
-def _names(base: alt.Chart) -> list[alt.Chart]:
+def _names(base: alt.Chart, plane: Plane) -> list[alt.Chart]:
     import altair as alt
 
     def of_width(field: str) -> str:
@@ -164,7 +139,7 @@ def _names(base: alt.Chart) -> list[alt.Chart]:
         strokeWidth=0.7,
         x2Offset=alt.ExprRef(f"{far} ? {of_width('dx')} : 0"),
         y2Offset=alt.ExprRef(f"{far} ? {of_width('dy')} : 0"),
-    ).encode(x2="spent:Q", y2="points:Q")
+    ).encode(x2=f"{plane.x}:Q", y2=f"{plane.y}:Q")
     text = base.mark_text(
         text=alt.ExprRef(of_width("name")),
         dx=alt.ExprRef(of_width("dx")),
@@ -175,19 +150,3 @@ def _names(base: alt.Chart) -> list[alt.Chart]:
     )
     halo = text.encode(color=alt.value("#fff"), stroke=alt.value("#fff"), strokeWidth=alt.value(3))
     return [lead, halo, text.encode(color=alt.condition("datum.is_efficient", alt.value("#1b1b1b"), alt.value("#5f5f5f")))]
-
-
-def _axis_title(spending: Spending) -> str:
-    titles = {
-        "cost": f"spent on retraining {spending.span} (USD)",
-        "gpu_hours": f"GPU-hours of retraining {spending.span}",
-        "retrainings": f"retrainings {spending.span}",
-    }
-    return titles[spending.column]
-
-
-def _amounts(strategies: Strategies) -> alt.Axis:
-    import altair as alt
-
-    money = strategies.spending.column == "cost"
-    return alt.Axis(labelExpr=f"datum.value < 0 ? '' : '{'$' if money else ''}' + format(datum.value, ',~g')", tickCount=6)

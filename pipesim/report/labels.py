@@ -55,19 +55,19 @@ def place(
 
     Args:
         points: Where the points are, in pixels from the upper left corner of the chart.
-        names: Their names; the first to be placed come first.
+        names: Their names, or those of the first of them; the first to be placed come first.
         lines: What the names should not cover.
         width: The width of the chart.
         height: Its height.
 
     Returns:
-        The places in order, None where there is no room.
+        The places of the names in order, None where there is no room.
     """
     discs = [_Box(x - _POINT, y - _POINT, x + _POINT, y + _POINT) for x, y in points]
     marks = [mark for line in lines for mark in _samples(line)]
     taken: list[_Box] = []
     spots: list[Spot | None] = []
-    for (x, y), name in zip(points, names, strict=True):
+    for (x, y), name in zip(points, names, strict=False):
         best: tuple[float, Spot, _Box] | None = None
         for reach in _REACHES:
             if best is not None and best[0] <= reach:

@@ -2,68 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-import json
-from dataclasses import dataclass, field, replace
-from functools import cache
-from importlib import resources
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import polars as pl
-from markupsafe import Markup
 
 from pipesim import __version__
 from pipesim.analytics import input_manifests
 from pipesim.lake import Lake, safe_name
 from pipesim.report.data import ReportData, open_data
-from pipesim.report.figure import MISSING, Figure, Note
+from pipesim.report.decision import Evidence, decision_parts
+from pipesim.report.figure import MISSING, Note
 from pipesim.report.likeness import MEASURE
-from pipesim.report.score_table import ScoreTable, outcome, score_table
+from pipesim.report.parts import Part, as_text, csv_link, section
+from pipesim.report.score_table import outcome, score_table
 from pipesim.report.sentence import answer
 from pipesim.report.series import Series, label_of
 from pipesim.report.strategy_table import strategy_table
+from pipesim.report.template import fill, unchecked
 from pipesim.report.words import Kind, human, listed, some
 from pipesim.words import count
 
-_TABLE_ROWS = 100
-_FONT = "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"
-
-
 _RETRAINING = "Which retraining strategy?"
 _LIKENESS = "How like the log is the synthetic trace?"
-
-
-@dataclass(frozen=True)
-class Part:
-    """Figures that belong together.
-
-    Args:
-        name: Its anchor in the page; empty if it needs no heading.
-        title: Its heading.
-        lead: What it comes to, in a sentence.
-        notes: What is missing in it.
-        sections: The figures.
-        scores: The scores that the lead sums up, if it does.
-        downloads: Names of CSV files with more than is shown, and what they hold.
-    """
-
-    name: str
-    title: str
-    lead: str
-    notes: tuple[Note, ...]
-    sections: list[dict[str, Any]]
-    scores: ScoreTable | None = None
-    downloads: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Table:
-    """Rows as they stand in the page, and how many there are in all."""
-
-    heads: list[str]
-    rows: list[list[Any]]
-    total: int
 
 
 def write_report(lake: Lake, name: str = "report", *, stored: bool = False) -> Path:
@@ -95,42 +55,30 @@ def write_report(lake: Lake, name: str = "report", *, stored: bool = False) -> P
 
 def render(data: ReportData, lake: Lake) -> str:
     """Return the page as text."""
-    import jinja2
-    from altair.utils.schemapi import debug_mode
-
-    from pipesim.report.marks import CONFIG, PICK
-
-    source = resources.files("pipesim.report").joinpath("page.html").read_text(encoding="utf-8")
-    template = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(source)
-    # To check every chart against the schema of Vega-Lite takes longer than to build it; the tests do.
-    with debug_mode(False):
-        parts = _parts(data, lake)
-    return template.render(
+    return fill(
         title="pipesim report",
         summary=_summary(data),
         facts=[{"label": one.label, "text": _fact(data, one)} for one in data.series],
         notes=_notes(data),
         key_figures=_key_figures(data),
-        parts=parts,
+        parts=unchecked(lambda: _parts(data, lake)),
         manifests=_manifests(data, lake),
-        runtime=_runtime(),
-        config=_json({**CONFIG, "font": _FONT, "legend": {"disable": True}}),
-        pick=PICK,
     )
 
 
 def _parts(data: ReportData, lake: Lake) -> list[Part]:
-    """Return the retraining strategies, the likeness to the log and the comparison of the traces; first what has an answer."""
+    """Return what decisions need, retraining strategies, the likeness to the log and the traces; first what has an answer."""
     from pipesim.report.figures import COMPARISON, RETRAINING
 
-    retraining = [_section(name, make(data)) for name, make in RETRAINING.items()]
+    retraining = [section(name, make(data)) for name, make in RETRAINING.items()]
     told = Part("retraining", _RETRAINING, answer(data.strategies), (), retraining)
     if data.strategies.names:
         retraining[0]["strategies"] = strategy_table(data.strategies)
     else:
         told = replace(told, notes=retraining[0]["figure"].notes, sections=[one for one in retraining if one["panels"]])
-    traces = Part("", "", "", (), [_section(name, make(data)) for name, make in COMPARISON.items()])
-    parts = [told, *_likeness(data, lake)]
+    traces = Part("", "", "", (), [section(name, make(data)) for name, make in COMPARISON.items()])
+    decisions = decision_parts(Evidence.of_lake(lake, data.con), data.strategies.names)
+    parts = [*decisions, told, *_likeness(data, lake)]
     return [*(part for part in parts if part.lead), traces, *(part for part in parts if not part.lead)]
 
 
@@ -143,7 +91,7 @@ def _likeness(data: ReportData, lake: Lake) -> list[Part]:
         return [Part("quality", _LIKENESS, "", (MEASURE,), [])] if data.has("synthetic") else []
     model, fitted = scores["model"][0], lake.current(lake.models)
     told = f"This is about the model {model}; the present one, {fitted}, has not been measured:"
-    sections = [_section(name, make(data)) for name, make in LIKENESS.items()]
+    sections = [section(name, make(data)) for name, make in LIKENESS.items()]
     cells = data.rows("FROM analytics.quality_cells ORDER BY position")
     return [
         Part(
@@ -153,7 +101,7 @@ def _likeness(data: ReportData, lake: Lake) -> list[Part]:
             () if fitted in (model, None) else (Note(told, MEASURE.command),),
             [one for one in sections if one["panels"]],
             score_table(scores),
-            {"quality_scores": _csv(scores), "quality_cells": _csv(cells)},
+            {"quality_scores": csv_link(scores), "quality_cells": csv_link(cells)},
         )
     ]
 
@@ -170,27 +118,6 @@ def _notes(data: ReportData) -> list[Note]:
         text = f"The key figures and the charts of the traces have no room for these retraining strategies: {which}."
         notes.append(Note(f"{text} All strategies are compared under \u201c{_RETRAINING}\u201d."))
     return notes
-
-
-def _section(name: str, figure: Figure) -> dict[str, Any]:
-    alt = figure.caption.alt
-    if figure.series:
-        alt += f" Shown: {', '.join(one.label for one in figure.series)}."
-    frame = _as_text(figure.rows)
-    return {
-        "name": name,
-        "figure": figure,
-        "strategies": None,
-        "alt": alt,
-        "panels": [
-            {"title": panel.title, "spec": _json({**panel.chart.to_dict(validate=False), "description": alt})}
-            for panel in figure.panels
-        ],
-        "csv": _csv(frame),
-        "table": Table(
-            [c.replace("_", " ") for c in frame.columns], [list(r) for r in frame.head(_TABLE_ROWS).rows()], len(frame)
-        ),
-    }
 
 
 def _summary(data: ReportData) -> str:
@@ -255,7 +182,7 @@ def _key_figures(data: ReportData) -> dict[str, Any]:
     kinds = [kind for _, kind in _KEY_FIGURES.values()]
     rows = [[label, *(human(v, kind) for v, kind in zip(values, kinds, strict=True))] for label, *values in found]
     whole = data.rows("SELECT * FROM analytics.scenario_summary ORDER BY origin, trace, replication")
-    return {"heads": ["Trace", *_KEY_FIGURES], "rows": rows, "csv": _csv(_as_text(whole))}
+    return {"heads": ["Trace", *_KEY_FIGURES], "rows": rows, "csv": csv_link(as_text(whole))}
 
 
 def _manifests(data: ReportData, lake: Lake) -> list[dict[str, str]]:
@@ -267,27 +194,3 @@ def _manifests(data: ReportData, lake: Lake) -> list[dict[str, str]]:
     for (model,) in data.con.execute("SELECT DISTINCT model FROM analytics.quality_scores").fetchall():
         files["likeness to the log"] = lake.lake / "quality" / safe_name(model, "model") / "manifest.json"
     return [{"label": label, "text": file.read_text(encoding="utf-8")} for label, file in files.items() if file.is_file()]
-
-
-def _as_text(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.col(pl.Datetime).dt.strftime("%Y-%m-%dT%H:%M:%S"))
-
-
-def _csv(frame: pl.DataFrame) -> str:
-    return "data:text/csv;charset=utf-8;base64," + base64.b64encode(frame.write_csv().encode()).decode()
-
-
-def _json(value: Any) -> Markup:
-    """Return a value as JSON that may stand inside a script element, whatever names it holds."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    escapes = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
-    return Markup(text.translate({ord(character): escape for character, escape in escapes.items()}))
-
-
-@cache  # it is bundled for a second
-def _runtime() -> Markup:
-    """Return the Vega runtime for a script element; it must not hold what would end the element."""
-    import vl_convert
-
-    source = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    return Markup(source.replace("</script", "<\\/script").replace("<!--", "<\\!--"))

@@ -7,9 +7,9 @@ import polars as pl
 from pipesim.report import marks
 from pipesim.report.data import ReportData
 from pipesim.report.figure import Caption, Figure, Note, Panel
-from pipesim.report.frontier import frontier_chart
 from pipesim.report.sentence import answer
 from pipesim.report.series import Series, label_of
+from pipesim.report.strategy_frontier import strategy_frontier
 from pipesim.report.words import some
 from pipesim.words import count
 
@@ -41,7 +41,7 @@ def retraining_frontier(data: ReportData) -> Figure:
         notes.append(Note(f"Not shown: {some(unknown)}, because it is not known what their retraining spends."))
     if once:
         notes.append(Note(f"Simulated only once, so without intervals: {some(once)}. How sure their figures are is not known."))
-    drawn = (Panel("", frontier_chart(strategies)),) if len(unknown) < rows.height else ()
+    drawn = (Panel("", strategy_frontier(strategies)),) if len(unknown) < rows.height else ()
     return Figure(caption, rows, (), drawn, tuple(notes))
 
 

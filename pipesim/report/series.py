@@ -20,6 +20,8 @@ _SCENARIO_STYLES = (
     ("#56B4E9", (5, 2)),
     ("#6B6B6B", (2, 2)),
 )
+#: How many series can be told apart.
+MOST_STYLED = len(_SCENARIO_STYLES)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,11 @@ def choose(observed: bool, synthetic: str | None, scenarios: Sequence[str], stra
     then = [_scenario(name, style) for name, style in zip(strategies, reversed(_SCENARIO_STYLES), strict=False)]
     room = len(_SCENARIO_STYLES) - len(first)
     return Choice((*origins, *first, *then[:room]), tuple(then[:single]), tuple(scenarios[len(_SCENARIO_STYLES) :]))
+
+
+def styled(labels: Sequence[str]) -> tuple[Series, ...]:
+    """Return series of these labels, `MOST_STYLED` at most, each with a colour and a dash of its own."""
+    return tuple(Series(label, "simulated", label, *style) for label, style in zip(labels, _SCENARIO_STYLES, strict=False))
 
 
 def label_of(scenario: str) -> str:

@@ -53,6 +53,8 @@ def _digits(value: float, money: bool) -> str:
 
 
 def _time(seconds: float) -> str:
+    if seconds < 0:
+        return f"-{_time(-seconds)}"
     for least, unit, word in ((86_400 * 2, 86_400, "d"), (7_200, 3_600, "h"), (120, 60, "min")):
         if seconds >= least:
             return f"{seconds / unit:,.1f} {word}"

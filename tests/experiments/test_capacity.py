@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pipesim.catalog import snapshot_views
 from pipesim.errors import RequestError
-from pipesim.experiments.capacity import Answer, Objective, Trial, find_capacity
+from pipesim.experiments.capacity import Answer, Objective, Trial, capacity_rows, find_capacity, search_name
 from pipesim.experiments.replications import run_scenarios
 from pipesim.lake import Lake
 from pipesim.printing import capacity_table
@@ -64,6 +65,36 @@ def test_what_is_tried_is_told_stored_and_not_simulated_again(fitted: Lake) -> N
     files = {path: path.stat().st_mtime_ns for path in fitted.lake.rglob("task_runs.parquet")}
     assert _search(fitted, "p95_wait_s < 300") == found
     assert {path: path.stat().st_mtime_ns for path in fitted.lake.rglob("task_runs.parquet")} == files
+
+
+def test_a_search_stands_in_the_catalogue(fitted: Lake, lake: Lake) -> None:
+    objective = Objective.parse("p95_wait_s < 300")
+    with snapshot_views(lake) as con:
+        assert con.sql("SELECT count(*) FROM simulated.capacity").fetchall() == [(0,)]
+    found = [_search(fitted, str(objective), _scenario(name=name), prices={"p": 2.0}) for name in ("a", "b")]
+    lake.save_capacity("s", capacity_rows("s", objective, found))
+    with snapshot_views(lake) as con:
+        rows = con.sql(
+            "SELECT scenario, pool, resource, capacity, metric, bound, threshold, cost_per_h, mean, is_least, second_capacity "
+            "FROM simulated.capacity WHERE is_answer ORDER BY scenario"
+        ).fetchall()
+        tried = con.sql("SELECT scenario, trial, simulated_as FROM simulated.capacity ORDER BY ALL").fetchall()
+    capacity, curve = found[0].capacity, found[0].curve
+    mean = next(trial.mean for trial in curve if trial.capacities == (capacity,))
+    expected = ("p", "slots", capacity, "p95_wait_s", "<", 300.0, 2.0 * capacity, mean, True, None)
+    assert rows == [("a", *expected), ("b", *expected)]
+    assert tried == [(one.scenario, n, trial.scenario) for one in found for n, trial in enumerate(one.curve)]
+
+
+def test_searches_are_named_after_what_is_asked() -> None:
+    objective = Objective.parse("p95_wait_s < 600")
+    assert search_name(["orders"], ["gpu"], objective) == "orders-gpu-p95_wait_s-below-600"
+    assert (
+        search_name(["a b"], ["p/q", "r"], Objective.parse("mean_performance > .8")) == "a-b-p-q-r-mean_performance-above-0.8"
+    )
+    long = [search_name(["x" * 120], [pool], objective) for pool in ("a", "b")]
+    assert [len(name) for name in long] == [100, 100]
+    assert long[0] != long[1]
 
 
 def test_more_confidence_needs_no_less(fitted: Lake) -> None:

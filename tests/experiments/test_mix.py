@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from pipesim.errors import RequestError
-from pipesim.experiments.capacity import Mix, Objective, find_mix
+from pipesim.experiments.capacity import Mix, Objective, capacity_rows, find_mix
+from pipesim.experiments.capacity.trials import Sized
 from pipesim.experiments.replications import run_scenarios
 from pipesim.lake import Lake
 from pipesim.printing import mix_table
@@ -71,6 +72,26 @@ def test_it_is_the_cheapest_of_all_that_meet_the_objective(two_kinds: Lake) -> N
                 assert met[first, second]
                 assert second == 1 or not met[first, second - 1]
     assert f"{found.capacities[0]} slots of big" in mix_table(found)
+
+
+def test_a_node_costs_what_all_it_has_costs(two_kinds: Lake) -> None:
+    node = {"count": 2, "gpus": 4, "cpu_cores": 64}
+    content = _scenario().as_dict()
+    content["platform"]["pools"][0] = {"name": "big", "nodes": node, "cost": {"per_h": 2.5}}
+    sized = Sized.of(Scenario.model_validate(content), "big")
+    assert (sized.resource, sized.given, sized.price_per_h) == ("nodes", 2, 10.0)
+    assert Sized.of(_scenario(), "big").price_per_h is None
+
+
+def test_every_mix_that_was_tried_is_a_row(two_kinds: Lake) -> None:
+    found = _search(two_kinds, {"big": 9.0, "small": 1.0})
+    rows = capacity_rows("mix", Objective.parse(OBJECTIVE), [found])
+    assert rows.height == len(found.tried)
+    (answer,) = rows.filter("is_answer").iter_rows(named=True)
+    assert (answer["capacity"], answer["second_capacity"]) == found.capacities
+    assert (answer["cost_per_h"], answer["second_pool"]) == (found.cost_per_h, "small")
+    assert tuple(rows.filter("is_least").select("capacity", "second_capacity").rows()) == found.frontier
+    assert rows.filter(pl.col("is_least") & ~pl.col("met")).is_empty()
 
 
 def test_prices_come_from_the_scenario_where_none_are_said(two_kinds: Lake) -> None:

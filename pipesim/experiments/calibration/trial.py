@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -46,7 +46,7 @@ class PoolTrials:
             content.pop(key, None)
         content |= {"warmup_days": 0.0, "workload": {"kind": "replay"}}
         self._content, self._log = content, log
-        self._sized = Sized(0, sized.name, sized.resource, sized.given)
+        self._sized = replace(sized, place=0)
         self._edges = hours_between(int(log.queued.min()), log.until)
         self._seen = self._waiting(log.started)
         self._made: dict[Guess, Float64 | None] = {}

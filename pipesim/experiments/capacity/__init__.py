@@ -2,7 +2,8 @@
 
 from pipesim.experiments.capacity.mix import Mix, find_mix
 from pipesim.experiments.capacity.objective import Objective
+from pipesim.experiments.capacity.rows import capacity_rows, search_name
 from pipesim.experiments.capacity.search import Answer, find_capacity
 from pipesim.experiments.capacity.trials import Trial
 
-__all__ = ["Answer", "Mix", "Objective", "Trial", "find_capacity", "find_mix"]
+__all__ = ["Answer", "Mix", "Objective", "Trial", "capacity_rows", "find_capacity", "find_mix", "search_name"]

@@ -93,7 +93,7 @@ def find_mix(
     if pools[0] == pools[1]:
         raise RequestError("a mix is of two pools", where="--pool", remedy="name two different ones")
     first, second = (Sized.of(scenario, pool) for pool in pools)
-    price = (_price(scenario, first, prices or {}), _price(scenario, second, prices or {}))
+    price = (_price(first, prices or {}), _price(second, prices or {}))
     with backend(workers or default_workers(replications)) as on:
         trials = Trials(lake, scenario, [first, second], Asked(objective, confidence, replications, engine), on, tell)
         stairs = _stairs(trials, price)
@@ -113,9 +113,8 @@ def find_mix(
     )
 
 
-def _price(scenario: Scenario, sized: Sized, prices: Mapping[str, float]) -> float:
-    cost = scenario.platform.pools[sized.place].cost
-    found = prices.get(sized.name, cost.per_h if cost else None)
+def _price(sized: Sized, prices: Mapping[str, float]) -> float:
+    found = prices.get(sized.name, sized.price_per_h)
     if not found or found < 0:
         raise RequestError(
             f"what {sized.resource} of the pool {sized.name} cost is not known",

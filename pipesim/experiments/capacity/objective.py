@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipesim.errors import RequestError
-from pipesim.experiments.comparison import METRICS
+from pipesim.experiments.figures import METRICS
 
 _OBJECTIVE = re.compile(r"\s*(\w+)\s*(<=|>=|<|>)\s*([-+0-9.eE]+)\s*")
 

@@ -8,7 +8,7 @@ halves the range, which finds the smallest capacity where more never makes it wo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ class Answer:
         confidence: How sure it is that the mean of the figure keeps it.
         replications: Of how many replications.
         capacity: The smallest capacity that does.
+        price_per_h: What one of it costs an hour; None where nobody says.
         curve: All capacities that were tried, ascending.
     """
 
@@ -46,6 +47,7 @@ class Answer:
     confidence: float
     replications: int
     capacity: int
+    price_per_h: float | None
     curve: tuple[Trial, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -61,6 +63,7 @@ def find_capacity(
     pool: str,
     objective: Objective,
     *,
+    prices: Mapping[str, float] | None = None,
     confidence: float = 0.95,
     replications: int = REPLICATIONS,
     engine: str | None = None,
@@ -74,6 +77,7 @@ def find_capacity(
         scenario: The what-if.
         pool: The name of the pool that is sized.
         objective: What is to be kept.
+        prices: What a unit of the pool costs an hour; by default what the scenario says (`cost.per_h`).
         confidence: With what confidence, from 0.5 to below 1.
         replications: How often each capacity is simulated, at least twice.
         engine: The engine; by default the fastest.
@@ -92,4 +96,14 @@ def find_capacity(
         for share in _CURVE:
             trials.make(max(1, round(share * capacity)))
     curve = tuple(trials.made[tried] for tried in sorted(trials.made))
-    return Answer(scenario.name, pool, sized.resource, str(objective), confidence, replications, capacity, curve)
+    return Answer(
+        scenario=scenario.name,
+        pool=pool,
+        resource=sized.resource,
+        objective=str(objective),
+        confidence=confidence,
+        replications=replications,
+        capacity=capacity,
+        price_per_h=(prices or {}).get(pool, sized.price_per_h),
+        curve=curve,
+    )

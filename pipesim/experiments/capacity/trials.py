@@ -34,12 +34,14 @@ class Sized:
         name: Its name.
         resource: GPUs, slots, cores or gigabytes, or nodes.
         given: How much of it the scenario gives it.
+        price_per_h: What one of it costs an hour, by the scenario; None where it does not say.
     """
 
     place: int
     name: str
     resource: str
     given: int
+    price_per_h: float | None
 
     @classmethod
     def of(cls, scenario: Scenario, name: str) -> Sized:
@@ -60,7 +62,7 @@ class Sized:
                 where="--pool",
                 remedy="leave out its `autoscale`",
             )
-        return cls(place, name, *_resource(pool))
+        return cls(place, name, *_resource(pool), _price_per_h(pool))
 
 
 def _resource(pool: Pool) -> tuple[str, int]:
@@ -83,6 +85,16 @@ def resized(content: Mapping[str, Any], sized: Sized, capacity: int) -> dict[str
     else:
         pool[sized.resource] = capacity
     return changed
+
+
+def _price_per_h(pool: Pool) -> float | None:
+    """Return what a unit of what is sized costs an hour while it is provisioned; rates are of a GPU, slot, core or gigabyte."""
+    if pool.cost is None or not pool.cost.per_h:
+        return None
+    if pool.nodes is None:
+        return pool.cost.per_h
+    amounts: list[float | None] = [getattr(pool.nodes[0], name) for name in CAPACITIES]
+    return pool.cost.per_h * next(amount for amount in amounts if amount is not None)
 
 
 @dataclass(frozen=True)
