@@ -501,13 +501,13 @@ class Lake:
 
     def simulated_scenarios(self) -> list[str]:
         """Return the names of the scenarios of which a replication is stored, in order."""
-        folders = (self.lake / "simulated" / "task_runs").glob("scenario=*")
+        folders = (self.lake / "simulated" / "summaries").glob("scenario=*")
         return sorted(folder.name.removeprefix("scenario=") for folder in folders)
 
     def replications(self, scenario: str) -> list[int]:
         """Return the numbers of the stored replications of a scenario, ascending."""
         self.bring_simulated()
-        folder = self.simulated_folder("task_runs", scenario, 0).parent
+        folder = self.simulated_folder("summaries", scenario, 0).parent
         return sorted(int(path.name.removeprefix("replication=")) for path in folder.glob("replication=*"))
 
     def drop_replications(self, scenario: str, keep: int) -> None:
