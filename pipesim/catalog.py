@@ -17,9 +17,10 @@ from pathlib import Path
 import duckdb
 
 from pipesim.errors import WorkError
+from pipesim.experiments_schema import EXPERIMENT_TABLES
 from pipesim.lake import Lake, connect, current, flush
 from pipesim.quality_schema import JUDGED, QUALITY_TABLES
-from pipesim.schema import CAPACITY, QUARANTINE, SWEEPS, TRACE_TABLES, Table, with_provenance
+from pipesim.schema import QUARANTINE, TRACE_TABLES, Table, with_provenance
 from pipesim.snapshots import CATALOGUE, Published, pin, snapshot
 
 #: The key under which an analytics table's Parquet file keeps its documentation: JSON, {"doc", "columns": {name: text}}.
@@ -117,7 +118,7 @@ def create_views(con: duckdb.DuckDBPyConnection, files: Path) -> dict[str, Table
     source = f"SELECT * FROM read_parquet({quote(f'{folder}/*.parquet')}, union_by_name = true)"
     refused = source if any(folder.glob("*.parquet")) else QUARANTINE.empty_select()
     declared["quarantine.quarantine"] = QUARANTINE, refused
-    for table in (SWEEPS, CAPACITY):
+    for table in EXPERIMENT_TABLES.values():
         folder = files / "simulated" / table.name
         source = f"SELECT {_columns(table)} FROM read_parquet({quote(f'{folder}/*.parquet')}, union_by_name = true)"
         declared[f"simulated.{table.name}"] = table, source if any(folder.glob("*.parquet")) else table.empty_select()

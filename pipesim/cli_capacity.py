@@ -82,7 +82,7 @@ def capacity(
             else:
                 answers.append(find_mix(lake, scenario, (pool[0], pool[1]), objective, **options))
         rows = capacity_rows(search, objective, answers)
-        lake.save_capacity(search, rows)
+        lake.save_experiment(search, {"capacity": rows})
     tables = [capacity_table(found) if isinstance(found, Answer) else mix_table(found) for found in answers]
     page = {}
     if report is not None:

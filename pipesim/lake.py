@@ -29,7 +29,7 @@ from pipesim import __version__
 from pipesim.errors import RequestError, WorkError
 from pipesim.object_store.address import Address
 from pipesim.object_store.mirror import Mirror
-from pipesim.schema import CAPACITY, SWEEPS, TRACE_TABLES
+from pipesim.schema import TRACE_TABLES
 from pipesim.trace import Trace
 from pipesim.upgrade import COLUMNS, outdated, write_upgraded
 
@@ -475,15 +475,16 @@ class Lake:
             )
         return Trace({t: pl.read_parquet(f) for t, f in files.items() if f.is_file()}, "simulated", scenario)
 
-    def save_sweep(self, name: str, rows: pl.DataFrame) -> None:
-        """Store what the scenarios of a sweep have at its keys, in place of what an earlier sweep of that name had."""
-        with self.transaction() as tx:
-            tx.write_frame(rows, self.lake / "simulated" / SWEEPS.name / f"{safe_name(name, 'sweep')}.parquet")
+    def save_experiment(self, name: str, tables: Mapping[str, pl.DataFrame]) -> None:
+        """Store what an experiment varied, tried or found, in place of what an earlier one of that name did.
 
-    def save_capacity(self, search: str, rows: pl.DataFrame) -> None:
-        """Store the trials of a search for a capacity, in place of those of an earlier search of that name."""
+        Args:
+            name: The experiment's name.
+            tables: Rows by the names of tables in `pipesim.experiments_schema.EXPERIMENT_TABLES`.
+        """
         with self.transaction() as tx:
-            tx.write_frame(rows, self.lake / "simulated" / CAPACITY.name / f"{safe_name(search, 'search')}.parquet")
+            for table, rows in tables.items():
+                tx.write_frame(rows, self.lake / "simulated" / table / f"{safe_name(name, 'experiment')}.parquet")
 
     def load_summary(self, scenario: str, replication: int) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return the row of figures of a stored replication and its manifest, or None if it was not simulated."""

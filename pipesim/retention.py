@@ -27,8 +27,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipesim.analytics import input_manifests
 from pipesim.errors import WorkError
+from pipesim.experiments_schema import CALIBRATED_POOLS, CALIBRATION_ERRORS, CAPACITY, SWEEPS
 from pipesim.lake import CURRENT, Lake
-from pipesim.schema import CAPACITY, SWEEPS
 from pipesim.words import count
 
 #: What one synthetic workload is drawn from: the model, and the days, scale and seed of the draw.
@@ -42,6 +42,15 @@ class Policy(BaseModel):
 
     days: float = Field(default=90.0, ge=1, description="Days that simulations and reports stay after they became obsolete.")
     keep: int = Field(default=3, ge=0, description="How many of the newest synthetic traces, and of the models, always stay.")
+
+
+#: What is kept of experiments: its kind, its table, and the column that names simulations without which it tells nothing.
+_EXPERIMENTS = (
+    ("sweep", SWEEPS, "scenario"),
+    ("search", CAPACITY, "simulated_as"),
+    ("calibration", CALIBRATED_POOLS, "simulated_as"),
+    ("calibration", CALIBRATION_ERRORS, "simulated_as"),
+)
 
 
 @dataclass(frozen=True)
@@ -148,9 +157,9 @@ def _obsolete_simulations(items: Sequence[_Item], living: Mapping[str, int], obs
 
 
 def _empty(lake: Lake, simulations: Sequence[_Item], going: set[str], settled: float) -> Iterator[Removal]:
-    """Yield the sweeps and searches none of whose scenarios is simulated any more."""
+    """Yield the sweeps, searches and calibrations none of whose scenarios is simulated any more."""
     left = {item.name.rpartition("/")[0] for item in simulations if item.name not in going}
-    for kind, table, column in (("sweep", SWEEPS, "scenario"), ("search", CAPACITY, "simulated_as")):
+    for kind, table, column in _EXPERIMENTS:
         for file in sorted((lake.lake / "simulated" / table.name).glob("*.parquet")):
             item = _item(file.stem, [file])
             if item.written < settled and not left & set(pl.read_parquet(file, columns=[column])[column]):

@@ -340,53 +340,6 @@ QUARANTINE = Table(
     ),
 )
 
-SWEEPS = Table(
-    "sweeps",
-    "What one scenario of a sweep has at one of the keys that the sweep varies.",
-    key=("sweep", "scenario", "key"),
-    columns=(
-        Column("sweep", _S, "The sweep: the name in its file.", nullable=False),
-        Column("scenario", _S, "The scenario.", nullable=False),
-        Column("key", _S, "The dotted path of the key in the scenario file.", nullable=False),
-        Column("position", _I, "The value's place among those of the key, from 0.", nullable=False),
-        Column("value", _S, "The value, as JSON where it is no text.", nullable=False),
-        Column("number", _N, "The value, where it is a number."),
-    ),
-)
-
-CAPACITY = Table(
-    "capacity",
-    "One trial of a search for the capacity that meets an objective: capacities of one pool or two, and what they lead to.",
-    key=("search", "scenario", "trial"),
-    columns=(
-        Column("search", _S, "The search: what is sized, on which scenarios, for which objective.", nullable=False),
-        Column("scenario", _S, "The scenario whose pools are sized.", nullable=False),
-        Column("trial", _I, "The trial's place among those of the scenario, by capacity, from 0.", nullable=False),
-        Column("simulated_as", _S, "As which scenario it was simulated; NULL where a pool is below the largest task."),
-        Column("pool", _S, "The pool that is sized.", nullable=False),
-        Column("resource", _S, "What of it: gpus, slots, cpu_cores, memory_gb or nodes.", nullable=False),
-        Column("capacity", _I, "How much of it.", nullable=False),
-        Column("second_pool", _S, "The second pool of a mix."),
-        Column("second_resource", _S, "What of it."),
-        Column("second_capacity", _I, "How much of it."),
-        Column("objective", _S, "What is to be kept, for example p95_wait_s < 600.", nullable=False),
-        Column("metric", _S, "The figure that it is about.", nullable=False),
-        Column("bound", _S, "On which side of the threshold it is to stay.", nullable=False, values=("<", ">")),
-        Column("threshold", _N, "The threshold, in the figure's unit.", nullable=False),
-        Column("confidence", _N, "How sure it must be that the figure's mean keeps it, 0.5 to 1.", nullable=False),
-        Column("replications", _I, "How often the trial was simulated.", nullable=False),
-        Column("mean", _N, "The figure's mean over the replications."),
-        Column("low", _N, "The lower end of its 95 % confidence interval."),
-        Column("high", _N, "The upper end."),
-        Column("met", _B, "Whether it keeps the objective with that confidence.", nullable=False),
-        Column("is_least", _B, "Whether it does, and less of the last pool would not.", nullable=False),
-        Column("is_answer", _B, "Whether it is the smallest capacity, or the cheapest mix, that does.", nullable=False),
-        Column("price_per_h", _N, "What one of the pool costs an hour; NULL where nobody says."),
-        Column("second_price_per_h", _N, "What one of the second pool costs an hour."),
-        Column("cost_per_h", _N, "What these capacities cost an hour."),
-    ),
-)
-
 PROVENANCE = (
     Column("source", _S, "The log format it was read as.", nullable=False),
     Column("source_file", _S, "The file it came from.", nullable=False),
@@ -403,33 +356,3 @@ TRACE_TABLES: dict[str, Table] = {
 def with_provenance(table: Table) -> Table:
     """Return the table as it stands among the observed ones: every row says where it came from."""
     return Table(table.name, table.doc, table.key, (*table.columns, *PROVENANCE), table.extra_rules)
-
-
-def markdown() -> str:
-    """Return the page of documentation that the declarations amount to."""
-    lines = [
-        "# Data model",
-        "",
-        "The tables that logs become, whatever their format, and that synthetic and simulated traces share: every column with",
-        "its type and meaning, and the rules that a row must keep.",
-        "",
-        "Generated from `pipesim/schema.py` by `python -m pipesim.schema`; a test keeps the two the same.",
-        "",
-        "Instants are UTC (`TIMESTAMP`, microseconds), durations seconds, sizes bytes. NULL means that the log did not say.",
-        "Observed rows also carry " + ", ".join(f"`{c.name}`" for c in PROVENANCE) + ".",
-    ]
-    for table in (*TRACE_TABLES.values(), QUARANTINE, SWEEPS, CAPACITY):
-        lines += ["", f"## {table.name}", "", table.doc, "", f"Key: {', '.join(f'`{k}`' for k in table.key)}.", ""]
-        lines += ["| column | type | may be NULL | meaning |", "|---|---|---|---|"]
-        for c in table.columns:
-            words = f" One of {', '.join(c.values)}." if c.values else ""
-            lines.append(f"| `{c.name}` | {c.type.sql} | {'yes' if c.nullable else 'no'} | {c.doc}{words} |")
-        own = table.extra_rules
-        if own:
-            lines += ["", "| rule | a row keeps it when | because |", "|---|---|---|"]
-            lines += [f"| `{r.name}` | `{r.sql}` | {r.doc} |" for r in own]
-    return "\n".join(lines) + "\n"
-
-
-if __name__ == "__main__":
-    print(markdown(), end="")

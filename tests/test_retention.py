@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from pipesim.analytics import input_manifests
 from pipesim.catalog import snapshot_views
 from pipesim.errors import WorkError
+from pipesim.experiments_schema import CAPACITY
 from pipesim.lake import Lake
 from pipesim.quality.storing import quality_folder, save_quality
 from pipesim.retention import Policy, Removal, plan, prune
-from pipesim.schema import CAPACITY
 from pipesim.trace import Trace
 from tests.sql.judged import judged as judgement
 from tests.test_trace import ROW
@@ -99,7 +99,7 @@ def test_what_is_known_of_a_sweep_goes_with_the_last_of_its_simulations(lake: La
         _simulate(lake, scenario, 0, days=days)
     row = {"sweep": "size", "key": "policy.order", "position": 0, "value": "fifo", "number": None}
     frame = pl.DataFrame([{**row, "scenario": scenario} for scenario in ("size-1", "size-2")])
-    lake.save_sweep("size", frame)
+    lake.save_experiment("size", {"sweeps": frame})
     _age(60, lake.lake / "simulated" / "sweeps")
     assert ("sweep", "size") not in _names(prune(lake, {}, POLICY, NOW))
     assert ("sweep", "size") in _names(prune(lake, {}, POLICY, NOW + timedelta(days=30)))
@@ -123,7 +123,7 @@ def test_a_page_on_some_scenarios_stays_while_the_lake_holds_these(lake: Lake) -
 def test_a_search_goes_with_the_last_of_its_trials(lake: Lake) -> None:
     _simulate(lake, "as-is-gpu-gpus-8", 0, days=60)
     rows = [{"search": "s", "simulated_as": name} for name in ("as-is-gpu-gpus-8", None)]
-    lake.save_capacity("s", CAPACITY.conform(pl.DataFrame(rows)))
+    lake.save_experiment("s", {"capacity": CAPACITY.conform(pl.DataFrame(rows))})
     _age(60, lake.lake / "simulated" / "capacity")
     assert ("search", "s") not in _names(prune(lake, {"as-is-gpu-gpus-8": 1}, POLICY, NOW))
     assert ("search", "s") in _names(prune(lake, {}, POLICY, NOW))

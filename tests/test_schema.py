@@ -6,7 +6,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from pipesim.schema import QUARANTINE, TASK_RUNS, TRACE_TABLES, markdown, with_provenance
+from pipesim.schema import QUARANTINE, TASK_RUNS, TRACE_TABLES, with_provenance
+from pipesim.schema_page import markdown
 from tests.conftest import REPOSITORY
 
 

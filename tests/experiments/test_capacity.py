@@ -72,7 +72,7 @@ def test_a_search_stands_in_the_catalogue(fitted: Lake, lake: Lake) -> None:
     with snapshot_views(lake) as con:
         assert con.sql("SELECT count(*) FROM simulated.capacity").fetchall() == [(0,)]
     found = [_search(fitted, str(objective), _scenario(name=name), prices={"p": 2.0}) for name in ("a", "b")]
-    lake.save_capacity("s", capacity_rows("s", objective, found))
+    lake.save_experiment("s", {"capacity": capacity_rows("s", objective, found)})
     with snapshot_views(lake) as con:
         rows = con.sql(
             "SELECT scenario, pool, resource, capacity, metric, bound, threshold, cost_per_h, mean, is_least, second_capacity "

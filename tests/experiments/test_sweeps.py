@@ -78,7 +78,7 @@ def test_what_is_swept_stands_in_the_catalogue(lake: Lake, tmp_path: Path) -> No
     sweep = _load(tmp_path, yaml.safe_dump(content, sort_keys=False))
     with snapshot_views(lake) as con:
         assert con.sql("SELECT count(*) FROM simulated.sweeps").fetchall() == [(0,)]
-    lake.save_sweep(sweep.name, sweep_rows(sweep))
+    lake.save_experiment(sweep.name, {"sweeps": sweep_rows(sweep)})
     with snapshot_views(lake) as con:
         rows = con.sql(
             "SELECT scenario, key, position, value, number FROM simulated.sweeps WHERE scenario LIKE '%fifo%'"

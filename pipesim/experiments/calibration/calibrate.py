@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from pipesim.errors import RequestError
 from pipesim.experiments.calibration.figures import FigureError, errors, observed_figures, simulated_figures
 from pipesim.experiments.calibration.log import log_of
@@ -14,6 +16,7 @@ from pipesim.experiments.calibration.pool_fit import PoolFit, fit_pool
 from pipesim.experiments.capacity.trials import Sized, resized
 from pipesim.experiments.replications import run_scenarios
 from pipesim.experiments.scenario_files import scenario_file, write_scenario
+from pipesim.experiments_schema import CALIBRATED_POOLS, CALIBRATION_ERRORS
 from pipesim.lake import Lake
 from pipesim.simulation import Scenario
 from pipesim.trace import Trace
@@ -99,7 +102,7 @@ def calibrate(
     counts = {one.name: 1 if one.workload.kind == "replay" else replications for one in wanted}
     run_scenarios(lake, wanted, replications=counts, workers=workers, reuse=True, say=say)
     write_scenario(lake, calibrated.model_dump(mode="json", exclude_none=True))
-    return Calibration(
+    found = Calibration(
         scenario=scenario.name,
         calibrated=calibrated.name,
         file=scenario_file(lake, calibrated.name),
@@ -107,6 +110,16 @@ def calibrate(
         figures=tuple(_compared(lake, trace, platform, pools, wanted, counts, logs[0].until)),
         notes=tuple(notes),
     )
+    _store(lake, found, replay.name)
+    return found
+
+
+def _store(lake: Lake, found: Calibration, replay: str) -> None:
+    tables = {}
+    for table, parts in ((CALIBRATED_POOLS, found.pools), (CALIBRATION_ERRORS, found.figures)):
+        rows = [{"scenario": found.scenario, "simulated_as": replay, **asdict(part)} for part in parts]
+        tables[table.name] = table.conform(pl.DataFrame(rows, infer_schema_length=None))
+    lake.save_experiment(found.scenario, tables)
 
 
 def _plain(scenario: Scenario, name: str) -> Scenario:

@@ -12,8 +12,8 @@ from pipesim.experiments.capacity.mix import Mix
 from pipesim.experiments.capacity.objective import Objective
 from pipesim.experiments.capacity.search import Answer
 from pipesim.experiments.capacity.trials import Trial
+from pipesim.experiments_schema import CAPACITY
 from pipesim.lake import content_hash
-from pipesim.schema import CAPACITY
 
 _LONGEST_NAME = 100
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from pipesim.experiments.replications import RunResult
-from pipesim.schema import SWEEPS
+from pipesim.experiments_schema import SWEEPS
 
 
 def write_results(results: Sequence[RunResult], sweeps: Mapping[str, pl.DataFrame], folder: Path) -> None:

@@ -19,6 +19,7 @@ from pipesim.experiments.sharing.inputs import check_names, own_orders, tables_n
 from pipesim.experiments.sharing.manifest import FILE, Manifest, SharedRun, Software, files_of
 from pipesim.experiments.sharing.results import write_results
 from pipesim.experiments.sweeps import Sweep, Variant, sweep_rows
+from pipesim.experiments_schema import SWEEPS
 from pipesim.lake import Lake
 from pipesim.simulation import Scenario, Tell
 from pipesim.words import count
@@ -135,7 +136,7 @@ def share(
     if log_rows and not with_log:
         raise _log_unasked(lake, given.scenarios)
     for name, swept in given.sweeps.items():
-        lake.save_sweep(name, swept)
+        lake.save_experiment(name, {SWEEPS.name: swept})
     counts = {s.name: replications or max(s.replications, kept_replications(lake, s, engine)) for s in given.scenarios}
     results = run_scenarios(
         lake, given.scenarios, engine=engine, replications=counts, workers=workers, reuse=True,

@@ -9,15 +9,15 @@ from typing import Any
 import polars as pl
 
 from pipesim.experiments.sweeps.sweep import Sweep
+from pipesim.experiments_schema import SWEEPS
 from pipesim.lake import Lake
-from pipesim.schema import SWEEPS
 
 
 def save_sweeps(lake: Lake, sweeps: Iterable[Sweep]) -> None:
     """Store what the scenarios of each sweep have at its keys; files of one scenario are left out."""
     for sweep in sweeps:
         if sweep.axes:
-            lake.save_sweep(sweep.name, sweep_rows(sweep))
+            lake.save_experiment(sweep.name, {SWEEPS.name: sweep_rows(sweep)})
 
 
 def sweep_rows(sweep: Sweep) -> pl.DataFrame:

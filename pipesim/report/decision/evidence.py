@@ -12,8 +12,8 @@ import polars as pl
 
 from pipesim.experiments.comparison import Comparison, compare_figures
 from pipesim.experiments.figures import by_scenario, of_lake, of_summaries
+from pipesim.experiments_schema import CAPACITY, SWEEPS
 from pipesim.lake import Lake
-from pipesim.schema import CAPACITY, SWEEPS
 from pipesim.simulation import RunSummary
 
 #: The keys of a scenario that make its world: where they differ, differences may come from them and not from a strategy.

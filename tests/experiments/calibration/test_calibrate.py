@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from pipesim.catalog import snapshot_views
 from pipesim.errors import EmptyTraceError, RequestError
 from pipesim.experiments.calibration import calibrate
 from pipesim.experiments.calibration.figures import FigureError
@@ -32,7 +33,8 @@ def home(lake: Lake, logged: Callable[..., Trace]) -> Lake:
 def _ingest(lake: Lake, trace: Trace) -> None:
     with lake.transaction() as tx:
         for table in ("pipeline_runs", "task_runs", "task_edges"):
-            tx.write_frame(trace[table], lake.observed_file(table, "i"))
+            rows = trace[table].with_columns(source=pl.lit("s"), source_file=pl.lit("f"), source_line=1, ingest_id=pl.lit("i"))
+            tx.write_frame(rows, lake.observed_file(table, "i"))
         tx.write_json({}, lake.ingest_manifest("i"))
 
 
@@ -103,3 +105,12 @@ def test_a_log_without_waits_is_refused_with_what_is_missing(lake: Lake, logged:
 def test_an_empty_home_has_nothing_to_calibrate_by(lake: Lake) -> None:
     with pytest.raises(EmptyTraceError):
         calibrate(lake, BELIEVED)
+
+
+def test_what_was_found_can_be_asked_for_in_sql(home: Lake) -> None:
+    found = calibrate(home, BELIEVED, workers=1)
+    with snapshot_views(home) as con:
+        pools = con.sql("SELECT pool, capacity, held FROM simulated.calibrated_pools ORDER BY pool").fetchall()
+        errors = con.sql("SELECT figure, pool, observed, platform_error FROM simulated.calibration_errors").fetchall()
+    assert pools == [("cpu", 8, None), ("gpu", 7, "before")]
+    assert set(errors) == {(one.figure, one.pool, one.observed, one.platform_error) for one in found.figures}

@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
+from pipesim.experiments_schema import CAPACITY, SWEEPS
 from pipesim.lake import Lake
 from pipesim.report.parts import Part
-from pipesim.schema import CAPACITY, SWEEPS
 from pipesim.simulation import RunSummary
 from pipesim.trace import Trace
 

@@ -91,8 +91,8 @@ def test_the_report_on_everything_leaves_trials_and_strategies_out_of_the_compar
     keep(lake, scenario("as-is", gpus=4), [run("as-is", n, 20.0 + n) for n in range(2)])
     keep(lake, scenario("weekly", gpus=4), [run("weekly", n, 20.0 + n) for n in range(2)])
     keep(lake, scenario("as-is-gpu-gpus-4", gpus=4), [run("as-is-gpu-gpus-4", n, 20.0 + n) for n in range(2)])
-    lake.save_sweep("s", evidence.sweeps)
-    lake.save_capacity("q", searched(trial("q", "as-is", 4, 100.0, **ANSWER)))
+    lake.save_experiment("s", {"sweeps": evidence.sweeps})
+    lake.save_experiment("q", {"capacity": searched(trial("q", "as-is", 4, 100.0, **ANSWER))})
     with snapshot_views(lake) as con:
         parts = decision_parts(Evidence.of_lake(lake, con), ["weekly"])
     assert [(part.name, part.title) for part in parts] == [
