@@ -29,7 +29,7 @@ from pipesim import __version__
 from pipesim.errors import RequestError, WorkError
 from pipesim.object_store.address import Address
 from pipesim.object_store.mirror import Mirror
-from pipesim.schema import TRACE_TABLES
+from pipesim.schema import TRACE_TABLES, Table
 from pipesim.trace import Trace
 from pipesim.upgrade import COLUMNS, outdated, write_upgraded
 
@@ -485,6 +485,13 @@ class Lake:
         with self.transaction() as tx:
             for table, rows in tables.items():
                 tx.write_frame(rows, self.lake / "simulated" / table / f"{safe_name(name, 'experiment')}.parquet")
+
+    def load_experiments(self, table: Table) -> pl.DataFrame:
+        """Return what all experiments keep in a table, by their names."""
+        self.bring_simulated()
+        files = sorted((self.lake / "simulated" / table.name).glob("*.parquet"))
+        rows: pl.DataFrame = pl.concat([table.empty(), *(table.conform(pl.read_parquet(file)) for file in files)])
+        return rows
 
     def load_summary(self, scenario: str, replication: int) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Return the row of figures of a stored replication and its manifest, or None if it was not simulated."""

@@ -12,7 +12,7 @@ import polars as pl
 
 from pipesim.experiments.comparison import Comparison, compare_figures
 from pipesim.experiments.figures import by_scenario, of_lake, of_summaries
-from pipesim.experiments_schema import CAPACITY, SWEEPS
+from pipesim.experiments_schema import CALIBRATED_POOLS, CALIBRATION_ERRORS, CAPACITY, SWEEPS
 from pipesim.lake import Lake
 from pipesim.simulation import RunSummary
 
@@ -29,12 +29,16 @@ class Evidence:
         runs: One row a simulated replication (see `pipesim.experiments.figures.of_summaries`), scenarios in order.
         sweeps: What scenarios have at the keys of sweeps, as `simulated.sweeps`.
         searches: What searches for a capacity tried, as `simulated.capacity`.
+        calibrated_pools: What calibrations found of pools, as `simulated.calibrated_pools`.
+        calibration_errors: How far simulated figures are from the log's, as `simulated.calibration_errors`.
     """
 
     lake: Lake
     runs: pl.DataFrame
     sweeps: pl.DataFrame
     searches: pl.DataFrame
+    calibrated_pools: pl.DataFrame
+    calibration_errors: pl.DataFrame
     _manifests: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
@@ -48,7 +52,9 @@ class Evidence:
         # The scenarios of a sweep or a search stay in the order in which they were given.
         sweeps: pl.DataFrame = con.sql("FROM simulated.sweeps").pl().sort("sweep", maintain_order=True)
         searches: pl.DataFrame = con.sql("FROM simulated.capacity").pl().sort("search", maintain_order=True)
-        return cls(lake, of_lake(con), sweeps, searches)
+        pools: pl.DataFrame = con.sql("FROM simulated.calibrated_pools").pl()
+        errors: pl.DataFrame = con.sql("FROM simulated.calibration_errors").pl()
+        return cls(lake, of_lake(con), sweeps, searches, pools, errors)
 
     @classmethod
     def at_hand(
@@ -58,7 +64,7 @@ class Evidence:
         sweeps: Sequence[pl.DataFrame] = (),
         searches: Sequence[pl.DataFrame] = (),
     ) -> Evidence:
-        """Return what a command has just made, without reading the lake.
+        """Return what a command has just made, and the calibrations that the lake holds.
 
         Args:
             lake: The store.
@@ -67,7 +73,12 @@ class Evidence:
             searches: The rows of each search, as `simulated.capacity`.
         """
         return cls(
-            lake, of_summaries(summaries), pl.concat([SWEEPS.empty(), *sweeps]), pl.concat([CAPACITY.empty(), *searches])
+            lake,
+            of_summaries(summaries),
+            pl.concat([SWEEPS.empty(), *sweeps]),
+            pl.concat([CAPACITY.empty(), *searches]),
+            lake.load_experiments(CALIBRATED_POOLS),
+            lake.load_experiments(CALIBRATION_ERRORS),
         )
 
     @property

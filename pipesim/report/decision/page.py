@@ -12,6 +12,7 @@ from pipesim.report.decision.evidence import Evidence
 from pipesim.report.decision.groups import Group
 from pipesim.report.decision.made import how_made
 from pipesim.report.decision.parts import searches_parts, sweep_parts
+from pipesim.report.decision.trust import trust_parts
 from pipesim.report.decision.which_scenario import MOST_SHOWN, which_scenario
 from pipesim.report.parts import Part
 from pipesim.report.series import label_of
@@ -83,7 +84,7 @@ def _parts(evidence: Evidence, names: Sequence[str], baseline: str | None) -> li
         whole = len(sweeps) == 1 and set(evidence.names) <= set(evidence.sweeps["scenario"])
         group = Group(tuple(evidence.names), baseline or evidence.names[0], sweeps[0] if whole else "")
         parts += [which_scenario(evidence, group, retraining=True), *sweep_parts(evidence)]
-    return [*parts, how_made(evidence, names)]
+    return [*parts, *trust_parts(evidence), how_made(evidence, names)]
 
 
 def _summary(evidence: Evidence) -> str:

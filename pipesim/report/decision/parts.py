@@ -9,6 +9,7 @@ from pipesim.report.decision.capacity import capacity_part
 from pipesim.report.decision.evidence import Evidence
 from pipesim.report.decision.groups import groups_of
 from pipesim.report.decision.sweeps import sweep_part
+from pipesim.report.decision.trust import trust_parts
 from pipesim.report.decision.which_scenario import which_scenario
 from pipesim.report.figure import Note
 from pipesim.report.parts import Part
@@ -44,7 +45,7 @@ def decision_parts(evidence: Evidence, strategies: Collection[str]) -> list[Part
     searches = searches_parts(evidence)
     if not searches and names:
         searches = [Part("capacity", "How much is needed?", "", (_SEARCH,), [])]
-    return _noted(parts, notes) + sweep_parts(evidence) + searches
+    return _noted(parts, notes) + sweep_parts(evidence) + searches + trust_parts(evidence)
 
 
 def sweep_parts(evidence: Evidence) -> list[Part]:

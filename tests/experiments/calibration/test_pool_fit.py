@@ -8,8 +8,8 @@ import pytest
 
 from pipesim.experiments.calibration.log import log_of
 from pipesim.experiments.calibration.pool_fit import PoolFit, fit_pool
+from pipesim.experiments.calibration.words import pool_sentence
 from pipesim.experiments.capacity.trials import Sized
-from pipesim.printing_calibration import pool_sentence
 from pipesim.simulation import Scenario
 from pipesim.trace import Trace
 from tests.experiments.calibration.conftest import cpu, gpu, platform
