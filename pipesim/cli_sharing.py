@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from pipesim.cli_scenarios import load_all, published, variants_of
 from pipesim.lake import Lake
 from pipesim.printing import reproduced_table
 from pipesim.progress import bar
+from pipesim.report.words import listed
 from pipesim.words import count
 
 if TYPE_CHECKING:
@@ -39,6 +41,14 @@ def share(
     variants = variants_of(sweeps)
     warned: dict[str, set[str]] = {}
 
+    def page(results: Sequence[RunResult]) -> str:
+        from pipesim.experiments.sweeps import sweep_rows
+        from pipesim.report.decision import Evidence, decision_page
+
+        swept = [sweep_rows(sweep) for sweep in sweeps if sweep.axes]
+        evidence = Evidence.at_hand(lake, [result.summary for result in results], swept, for_others=True)
+        return decision_page(evidence, f"pipesim report: {listed([sweep.name for sweep in sweeps])}")
+
     def note(result: RunResult) -> None:
         for warning in result.warnings:
             warned.setdefault(warning, set()).add(result.summary.scenario)
@@ -48,7 +58,7 @@ def share(
             with published(lake):
                 shared = write_share(
                     lake, folder, list(zip(sweeps, variants, strict=True)), with_log=with_log, engine=engine,
-                    replications=replications, workers=workers, on_done=note, say=say, tell=progress,
+                    replications=replications, workers=workers, page=page, on_done=note, say=say, tell=progress,
                 )  # fmt: skip
         finally:
             warn(warned, [variant.scenario.name for of_file in variants for variant in of_file])

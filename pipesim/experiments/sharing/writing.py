@@ -36,6 +36,7 @@ This folder holds experiments made with pipesim {version}, a trace-driven simula
   scenarios/     the what-ifs, as they were given
   inputs/        what they were simulated on: {inputs}
   results/       the figures of each run, and what sweeps varied, as Parquet and CSV
+  report.html    what came out, to be read in a browser, without a network
   manifest.json  versions, engines and seeds, and the SHA-256 of each file here and of each simulated table
 
 Where pipesim {version} is installed, this command, given in this folder, simulates all of it again and compares each table:
@@ -105,6 +106,7 @@ def share(
     engine: str | None = None,
     replications: int | None = None,
     workers: int | None = None,
+    page: Callable[[Sequence[RunResult]], str] | None = None,
     on_done: Callable[[RunResult], None] | None = None,
     say: Callable[[str], None] | None = None,
     tell: Tell | None = None,
@@ -119,6 +121,7 @@ def share(
         engine: The engine of all runs; by default the fastest that can run each.
         replications: How often each scenario is run; by default as often as it says, or as the lake holds if that is more.
         workers: How many processes; see `run_scenarios`.
+        page: Makes the page `report.html` of the results, equal ones of equal results.
         on_done: Called with each result.
         say: Called with a sentence that the user should know.
         tell: Called now and then with the share of all runs that is done, 0..1.
@@ -145,6 +148,8 @@ def share(
     if own_orders(given.scenarios) != given.orders:
         raise WorkError("an order was changed while it was simulated", remedy="share again; nothing was written")
     with swapped_in(target, folder) as fresh:
+        if page:
+            (fresh / "report.html").write_text(page(results), encoding="utf-8", newline="\n")
         manifest = _fill(fresh, lake, given, results)
         size, sha256 = sum((fresh / name).stat().st_size for name in [*files_of(fresh), FILE]), sha256_of(fresh / FILE)
     if say:
@@ -156,7 +161,7 @@ def share(
 
 
 def _fill(folder: Path, lake: Lake, given: _Given, results: Sequence[RunResult]) -> Manifest:
-    """Write everything into an empty folder, at last what it says of itself."""
+    """Write everything into a folder, at last what it says of itself and of what was there before."""
     runs, made = _runs(lake, given.scenarios, results)
     model, log = write_inputs(lake, given.scenarios, made, folder)
     orders = {module: f"inputs/orders/{Path(module).name}" for module in given.orders}

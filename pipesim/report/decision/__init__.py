@@ -5,7 +5,7 @@ parts that concern some scenarios only.
 """
 
 from pipesim.report.decision.evidence import Evidence
-from pipesim.report.decision.page import check_name, write_decision
+from pipesim.report.decision.page import check_name, decision_page, write_decision
 from pipesim.report.decision.parts import decision_parts
 
-__all__ = ["Evidence", "check_name", "decision_parts", "write_decision"]
+__all__ = ["Evidence", "check_name", "decision_page", "decision_parts", "write_decision"]

@@ -31,6 +31,7 @@ class Evidence:
         searches: What searches for a capacity tried, as `simulated.capacity`.
         calibrated_pools: What calibrations found of pools, as `simulated.calibrated_pools`.
         calibration_errors: How far simulated figures are from the log's, as `simulated.calibration_errors`.
+        for_others: See `at_hand`.
     """
 
     lake: Lake
@@ -39,6 +40,7 @@ class Evidence:
     searches: pl.DataFrame
     calibrated_pools: pl.DataFrame
     calibration_errors: pl.DataFrame
+    for_others: bool = False
     _manifests: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
@@ -63,6 +65,8 @@ class Evidence:
         summaries: Iterable[RunSummary] = (),
         sweeps: Sequence[pl.DataFrame] = (),
         searches: Sequence[pl.DataFrame] = (),
+        *,
+        for_others: bool = False,
     ) -> Evidence:
         """Return what a command has just made, and the calibrations that the lake holds.
 
@@ -71,14 +75,20 @@ class Evidence:
             summaries: The runs, by scenario in order.
             sweeps: The rows of each sweep, as `simulated.sweeps`.
             searches: The rows of each search, as `simulated.capacity`.
+            for_others: Whether only that is told which another home tells too that simulates the same: neither what this one
+                was calibrated by, nor as what its log was ingested.
         """
+        pools, errors = (
+            table.empty() if for_others else lake.load_experiments(table) for table in (CALIBRATED_POOLS, CALIBRATION_ERRORS)
+        )
         return cls(
             lake,
             of_summaries(summaries),
             pl.concat([SWEEPS.empty(), *sweeps]),
             pl.concat([CAPACITY.empty(), *searches]),
-            lake.load_experiments(CALIBRATED_POOLS),
-            lake.load_experiments(CALIBRATION_ERRORS),
+            pools,
+            errors,
+            for_others,
         )
 
     @property
@@ -91,7 +101,10 @@ class Evidence:
         if scenario not in self._manifests:
             first = min(self.lake.replications(scenario), default=0)
             file = self.lake.simulated_folder("manifests", scenario, first) / "manifest.json"
-            self._manifests[scenario] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+            found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+            for part in ("workload", "history") if self.for_others else ():
+                found.get(part, {}).pop("ingests", None)
+            self._manifests[scenario] = found
         return self._manifests[scenario]
 
     def content(self, scenario: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def _made(evidence: Evidence, name: str) -> tuple[str, ...]:
         told = f"synthetic, {work['days']:.12g} days, scale {work['scale']:.12g}, from the workload model {work['model']}"
         seed = str(work["seed"])
     elif work.get("kind") == "replay":
-        told, seed = f"the log again (ingested as {work['ingests']})", UNKNOWN
+        told, seed = "the log again" + (f" (ingested as {work['ingests']})" if "ingests" in work else ""), UNKNOWN
     else:
         told, seed = UNKNOWN, UNKNOWN
     replications = f"{len(evidence.lake.replications(name)):,}"

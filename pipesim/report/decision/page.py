@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -55,18 +56,8 @@ def write_decision(lake: Lake, name: str, evidence: Evidence, baseline: str | No
         RequestError: If the name will not do.
     """
     target = lake.reports / f"{check_name(name)}.html"
+    page = decision_page(evidence, f"pipesim report: {name}", baseline)
     trials = [one for one in evidence.searches["simulated_as"] if one is not None]
-    answers = evidence.searches.filter("is_answer")["simulated_as"].to_list()
-    names = evidence.names or answers
-    page = fill(
-        title=f"pipesim report: {name}",
-        summary=_summary(evidence),
-        facts=[],
-        notes=[],
-        key_figures={"heads": [], "rows": [], "csv": ""},
-        parts=unchecked(lambda: _parts(evidence, names, baseline)),
-        manifests=_manifests(evidence, names),
-    )
     used = {name: number for name in (*evidence.names, *trials) for number in [lake.replications(name)]}
     files = [lake.simulated_folder("manifests", one, n) / "manifest.json" for one, numbers in used.items() for n in numbers]
     inputs = {str(file.relative_to(lake.lake)): file_hash(file) for file in files}
@@ -75,6 +66,26 @@ def write_decision(lake: Lake, name: str, evidence: Evidence, baseline: str | No
         tx.stage(target).write_text(page, encoding="utf-8", newline="\n")
         tx.write_json(manifest, target.with_suffix(".json"))
     return target
+
+
+def decision_page(evidence: Evidence, title: str, baseline: str | None = None) -> str:
+    """Return the page on some scenarios as text, the same for equal evidence.
+
+    Args:
+        evidence: What is known of the scenarios.
+        title: Its heading.
+        baseline: What they are compared with; by default the first.
+    """
+    names = evidence.names or evidence.searches.filter("is_answer")["simulated_as"].to_list()
+    return fill(
+        title=title,
+        summary=_summary(evidence),
+        facts=[],
+        notes=[],
+        key_figures={"heads": [], "rows": [], "csv": ""},
+        parts=unchecked(lambda: _parts(evidence, names, baseline)),
+        manifests=_manifests(evidence, names),
+    )
 
 
 def _parts(evidence: Evidence, names: Sequence[str], baseline: str | None) -> list[Part]:
@@ -100,11 +111,9 @@ def _summary(evidence: Evidence) -> str:
 
 
 def _manifests(evidence: Evidence, names: Sequence[str]) -> list[dict[str, str]]:
-    files = {
-        name: evidence.lake.simulated_folder("manifests", name, min(evidence.lake.replications(name), default=0))
-        / "manifest.json"
-        for name in names[:MOST_SHOWN]
-    }
+    found = {name: evidence.manifest(name) for name in names[:MOST_SHOWN]}
     return [
-        {"label": label_of(name), "text": file.read_text(encoding="utf-8")} for name, file in files.items() if file.is_file()
+        {"label": label_of(name), "text": json.dumps(manifest, indent=1, sort_keys=True) + "\n"}
+        for name, manifest in found.items()
+        if manifest
     ]

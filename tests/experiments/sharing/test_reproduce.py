@@ -192,13 +192,22 @@ def test_the_command_line_shares_and_reproduces(
     told = json.loads(out)
     assert (code, told["runs"], told["scenarios"], told["log_rows"]) == (0, 5, 3, 1_000)
     assert "warning: the share holds the log" in err
-    code, out, _ = run("reproduce", folder, "--workers", 1)
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "What do the keys of sweep do?" in page
+    assert "the log again" in page
+    assert "report.html" in json.loads((folder / "manifest.json").read_text())["files"]
+    code, out, _ = run("reproduce", folder, "--workers", 1, "--home", tmp_path / "elsewhere")
     assert code == 0
     assert out.splitlines() == [
         "sweep-order-fifo: equal, same bytes (2 replications)",
         "sweep-order-sjf: equal, same bytes (2 replications)",
         "replay: equal, same bytes (1 replication)",
     ]
+    again = tmp_path / "again"
+    code, out, err = run("share", again, *files, "--with-log", "--json", "--home", tmp_path / "elsewhere")
+    assert code == 0, err
+    assert (again / "report.html").read_text(encoding="utf-8") == page
+    assert json.loads(out)["sha256"] == told["sha256"], "from another home, the share is the same"
     _change(folder, lambda manifest: manifest["runs"][4]["tables"]["task_runs"].update(values="0" * 64))
     code, out, _ = run("reproduce", folder, "--workers", 1, "--json", "--home", tmp_path / "kept")
     assert (code, json.loads(out)["equal"]) == (1, 4)
