@@ -57,7 +57,7 @@ def _part(evidence: Evidence, name: str, number: int) -> Part:
             "Errors of simulated figures as shares, of the platform as given and calibrated, and of drawn work with intervals.",
         ),
         rows,
-        (),
+        tuple(one for one in _SERIES if one.label != _DRAWN or any(error.drawn is not None for error in errors)),
         (Panel("", _chart(errors)),),
         (),
     )
@@ -77,7 +77,7 @@ def _card(pool: PoolFit) -> Card:
         changes.append(Change(pool.resource, f"{pool.given:,}", f"{pool.capacity:,}"))
     if pool.overhead_s:
         changes.append(Change("overhead_s", "", f"{pool.overhead_s:,.1f}"))
-    return Card(pool.pool, tuple(changes), 0, pool_sentence(pool), "as the scenario gives it")
+    return Card(pool.pool, tuple(changes), 0, pool_sentence(pool).removeprefix(f"{pool.pool}: "), "as the scenario gives it")
 
 
 def _chart(errors: list[FigureError]) -> Any:

@@ -59,7 +59,7 @@ def test_errors_are_told_by_whose_they_are(lake: Lake) -> None:
     gpu, cpu = part.cards
     assert [dataclasses.astuple(change) for change in gpu.changes] == [("gpus", "9", "7"), ("overhead_s", "", "60.0")]
     assert "7 to 8 fit as well" in gpu.text
-    assert (cpu.changes, cpu.text) == ((), "cpu: nobody waited")
+    assert (cpu.changes, cpu.text) == ((), "nobody waited")
     figure = figures(part)["calibration"]
     assert figure.rows.height == 2
     drawn = [(row["figure"], row["series"], row["error"], row["low"]) for row in _drawn(figure)]
