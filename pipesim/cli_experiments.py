@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, answer, say
+from pipesim.cli_options import (
+    HOME,
+    Address,
+    Debug,
+    Engine,
+    Home,
+    Json,
+    Replications,
+    Where,
+    Workers,
+    answer,
+    chosen_backend,
+    say,
+)
 from pipesim.errors import PipesimError, RequestError
 from pipesim.lake import Lake
 from pipesim.printing import capacity_line, capacity_table, comparison_table, interval_table, mix_table, runs_table
@@ -19,6 +32,7 @@ from pipesim.progress import bar, working
 from pipesim.words import count, lasting
 
 if TYPE_CHECKING:
+    from pipesim.experiments.backends import Backend
     from pipesim.experiments.intervals import Interval
     from pipesim.experiments.precision import Precision
     from pipesim.experiments.replications import RunResult
@@ -45,6 +59,8 @@ def simulate(
     engine: Engine = None,
     replications: Replications = None,
     workers: Workers = None,
+    where: Where = "processes",
+    address: Address = None,
     precision: Exactly = None,
     metric: Metric = "mean_wait_s",
     again: Again = False,
@@ -56,11 +72,11 @@ def simulate(
     """Simulate what-if scenarios, or sweeps over them, on the observed or a synthetic workload."""
     from pipesim.experiments.intervals import of_batches
 
-    lake, sweeps = Lake(home), _load_all(scenarios)
-    if not yes:
-        _ask_if_long(lake, sweeps, engine, replications, workers)
-    wanted = _wanted(precision, metric)
-    summaries, intervals = _simulate(lake, sweeps, _variants(sweeps), engine, replications, workers, again, wanted)
+    lake, sweeps, wanted = Lake(home), _load_all(scenarios), _wanted(precision, metric)
+    with chosen_backend(lake, where, address, workers) as on:
+        if not yes:
+            _ask_if_long(lake, sweeps, engine, replications, workers, on)
+        summaries, intervals = _simulate(lake, sweeps, _variants(sweeps), engine, replications, workers, on, again, wanted)
     runs = [summary.as_dict() for summary in summaries]
     told = {"intervals": {name: asdict(found) for name, found in intervals.items()}} if wanted else {}
     if wanted:
@@ -78,6 +94,8 @@ def compare(
     engine: Engine = None,
     replications: Replications = None,
     workers: Workers = None,
+    where: Where = "processes",
+    address: Address = None,
     precision: Exactly = None,
     metric: Metric = "mean_wait_s",
     again: Again = False,
@@ -90,16 +108,16 @@ def compare(
     from pipesim.experiments.comparison import check_names, unlike
     from pipesim.experiments.comparison import compare as compare_summaries
 
-    lake, sweeps = Lake(home), _load_all(scenarios)
-    if not yes:
-        _ask_if_long(lake, sweeps, engine, replications, workers)
-    variants = _variants(sweeps)
-    loaded = _scenarios(variants)
-    check_names([scenario.name for scenario in loaded], baseline)
-    if keys := unlike(loaded):
-        say(f"warning: the scenarios differ in {', '.join(keys)}, so what they are compared in may come from that")
-    wanted = _wanted(precision, metric)
-    summaries, _ = _simulate(lake, sweeps, variants, engine, replications, workers, again, wanted)
+    lake, sweeps, wanted = Lake(home), _load_all(scenarios), _wanted(precision, metric)
+    with chosen_backend(lake, where, address, workers) as on:
+        if not yes:
+            _ask_if_long(lake, sweeps, engine, replications, workers, on)
+        variants = _variants(sweeps)
+        loaded = _scenarios(variants)
+        check_names([scenario.name for scenario in loaded], baseline)
+        if keys := unlike(loaded):
+            say(f"warning: the scenarios differ in {', '.join(keys)}, so what they are compared in may come from that")
+        summaries, _ = _simulate(lake, sweeps, variants, engine, replications, workers, on, again, wanted)
     compared = compare_summaries(summaries, baseline)
     answer(compared.as_dict(), as_json, comparison_table(compared))
 
@@ -123,6 +141,8 @@ def capacity(
     replications: Annotated[int, typer.Option("--replications", metavar="N", min=2, help="Runs of each capacity.")] = 10,
     engine: Engine = None,
     workers: Workers = None,
+    where: Where = "processes",
+    address: Address = None,
     home: Home = HOME,
     as_json: Json = False,
     debug: Debug = False,
@@ -141,11 +161,12 @@ def capacity(
         if sys.stderr.isatty():
             say(capacity_line(trial, objective.metric))
 
-    options: dict[str, Any] = {
-        "confidence": confidence, "replications": replications, "engine": engine, "workers": workers, "tell": tell
-    }  # fmt: skip
     answers: list[Answer | Mix] = []
-    with working(f"searching for the capacity of {' and '.join(pool)}"):
+    searching = working(f"searching for the capacity of {' and '.join(pool)}")
+    with chosen_backend(lake, where, address, workers) as on, searching:
+        options: dict[str, Any] = {
+            "confidence": confidence, "replications": replications, "engine": engine, "workers": workers, "on": on, "tell": tell
+        }  # fmt: skip
         try:
             for scenario in wanted:
                 if len(pool) == 1:
@@ -202,7 +223,9 @@ def _scenarios(variants: list[list[Variant]]) -> list[Scenario]:
     return [variant.scenario for of_file in variants for variant in of_file]
 
 
-def _ask_if_long(lake: Lake, sweeps: list[Sweep], engine: str | None, replications: int | None, workers: int | None) -> None:
+def _ask_if_long(
+    lake: Lake, sweeps: list[Sweep], engine: str | None, replications: int | None, workers: int | None, on: Backend | None
+) -> None:
     """Refuse very many runs with how long they would take, as the first one shows.
 
     Raises:
@@ -215,7 +238,7 @@ def _ask_if_long(lake: Lake, sweeps: list[Sweep], engine: str | None, replicatio
     runs = sum(sweep.size * (replications or scenario.replications) for sweep, scenario in zip(sweeps, first, strict=True))
     if runs <= _MANY_RUNS:
         return
-    workers = workers or default_workers(runs)
+    workers = on.workers if on else workers or default_workers(runs)
     for _ in range(2):  # the first time, code is loaded
         begun = time.perf_counter()
         run_replication(Run(lake.root, first[0], 0, engine))
@@ -235,6 +258,7 @@ def _simulate(
     engine: str | None,
     replications: int | None,
     workers: int | None,
+    on: Backend | None,
     again: bool,
     wanted: Precision | None,
 ) -> tuple[list[RunSummary], dict[str, Interval]]:
@@ -267,6 +291,7 @@ def _simulate(
             options: dict[str, Any] = {
                 "engine": engine,
                 "workers": workers,
+                "on": on,
                 "reuse": not again and any(sweep.axes for sweep in sweeps),
                 "on_done": tell,
                 "say": say,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from pipesim import __version__
 from pipesim.errors import PipesimError, RequestError
-from pipesim.experiments.backends import Backend, InThisProcess, backend, default_workers
+from pipesim.experiments.backends import Backend, InThisProcess, given_or_own
 from pipesim.experiments.submitted import history_of, made_from, model_source, workload
 from pipesim.lake import Lake
 from pipesim.simulation import DEFAULT, RunSummary, Scenario, Tell, make_ready, simulate
@@ -112,7 +111,7 @@ def run_scenarios(
         if tell:
             tell((len(results) + share) / len(runs))
 
-    with nullcontext(on) if on else backend(workers or default_workers(len(runs))) as place:
+    with given_or_own(on, workers, len(runs)) as place:
         # Another process could not tell how far it is.
         function = partial(run_replication, tell=tell_all) if isinstance(place, InThisProcess) else run_replication
         for _, result in place.map(function, runs):
