@@ -26,10 +26,11 @@ _SETTINGS = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # what Ray will do from a later version on, of which it warns
     "RAY_BACKEND_LOG_LEVEL": "error",
-    "RAY_GCS_SERVER_REQUEST_TIMEOUT_SECONDS": "8",
     "RAY_NUM_REDIS_GET_RETRIES": "5",  # seconds, in fact, for which a cluster that refuses is asked again
     "RAY_IGNORE_UNHANDLED_ERRORS": "1",
 }
+#: The same, but only of what reads it at import: how long it looks for a node of the cluster on this machine.
+_AT_IMPORT = {"RAY_gcs_server_request_timeout_seconds": "8"}
 _LOOPBACK = "127.0.0.1"
 #: How long an address may take to answer, and a node.
 _ANSWER_S, _LOOK_S = 4.0, 60.0
@@ -45,10 +46,15 @@ def load() -> Any:
     """
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
+    brief = {name: value for name, value in _AT_IMPORT.items() if name not in os.environ}
+    os.environ.update(brief)
     try:
         import ray
     except ImportError as error:
         raise RequestError("Ray is not installed", where="--backend", remedy="pip install 'pipesim[ray]'") from error
+    finally:
+        for name in brief:
+            del os.environ[name]
     return ray
 
 

@@ -35,9 +35,9 @@ class Ray(Backend):
     """
 
     def __init__(self, lake: Lake, workers: int | None = None, address: str | None = None) -> None:
-        load()
         if address is not None:
             reach(address)
+        load()
         self._lake, self._most, self._address = lake, workers, address
         self._held: ExitStack | None = None
         self._nodes: frozenset[str] = frozenset()

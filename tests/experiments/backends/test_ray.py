@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
 from itertools import pairwise
@@ -25,8 +24,8 @@ from pipesim.experiments.replications import RunResult, run_scenarios
 from pipesim.lake import Lake
 from pipesim.simulation import Scenario
 from pipesim.verbs import ingest_logs
-from tests.conftest import REPOSITORY
 from tests.experiments.backends.items import lasting, refusing, squared
+from tests.experiments.backends.node import ENVIRONMENT, node
 
 pytestmark = [
     pytest.mark.endurance,
@@ -34,29 +33,6 @@ pytestmark = [
     # Ray leaves it to the garbage collector to close its files and to reap its processes.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-
-
-@contextmanager
-def node(folder: Path, head: str | None = None, before: tuple[str, ...] = ()) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run a node of a cluster, by default the head of a new one, and yield it and the cluster's address."""
-    command = [*before, sys.executable, str(Path(__file__).with_name("node.py")), str(folder), *([head] if head else [])]
-    with subprocess.Popen(
-        command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        start_new_session=True,
-    ) as process:  # fmt: skip
-        assert process.stdin
-        assert process.stdout
-        try:
-            address = process.stdout.readline().strip()
-            assert address.startswith("127.0.0.1:"), "the node did not start"
-            yield process, address
-        finally:
-            process.stdin.close()
-            try:
-                process.wait(timeout=60)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +154,38 @@ def test_other_versions_are_told(lake: Lake, address: str, monkeypatch: pytest.M
     monkeypatch.setattr(ray, "__version__", "9.9.9")
     with Ray(lake, address=address) as on, pytest.raises(RequestError, match=r"not of the same version.* Ray: 9\.9\.9"):
         list(on.map(refusing, [1]))
+
+
+def _said(home: Path, address: str, before: tuple[str, ...] = ()) -> tuple[int, str, float]:
+    """Ask for a run on a cluster that will not do; return the exit code, what is said, and how long that takes."""
+    command = ["capacity", "--pool", "gpu", "--slo", "mean_wait_s < 9", "--home", str(home), "--backend", "ray"]
+    begun = time.monotonic()
+    done = subprocess.run(
+        [*before, sys.executable, "-m", "pipesim", *command, "--address", address],
+        env=ENVIRONMENT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == ""
+    return done.returncode, done.stderr, time.monotonic() - begun
+
+
+def test_a_cluster_that_wants_a_token_is_told(lake: Lake) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="pipesim-test-", dir="/tmp"))
+    try:
+        with node(folder, more={"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0123456789abcdef" * 2}) as (_, address):
+            code, said, seconds = _said(lake.root, address)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    assert (code, seconds < 20) == (2, True)
+    assert said.startswith(f"error: --address: the cluster at {address} wants a token\n  -> set RAY_AUTH_MODE=token")
+
+
+def test_a_machine_outside_the_cluster_is_told(lake: Lake, address: str) -> None:
+    apart = ("unshare", *(() if os.geteuid() == 0 else ("--map-root-user",)), "--pid", "--fork", "--mount-proc")
+    if shutil.which("unshare") is None or subprocess.run([*apart, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this user may not have processes of his own (unshare --pid), which do not see those of the cluster")
+    code, said, seconds = _said(lake.root, address, apart)
+    assert (code, seconds < 20) == (1, True)
+    assert said.startswith(f"error: --address: this machine is no node of the cluster at {address}\n")
 
 
 DRIVER = """
