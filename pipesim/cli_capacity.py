@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Report, Workers, answer, say
+from pipesim.cli_options import HOME, Address, Debug, Engine, Home, Json, Report, Where, Workers, answer, chosen_backend, say
 from pipesim.cli_scenarios import load_all, published, scenarios_of, variants_of
 from pipesim.errors import RequestError
 from pipesim.lake import Lake
@@ -38,6 +38,8 @@ def capacity(
     replications: Annotated[int, typer.Option("--replications", metavar="N", min=2, help="Runs of each capacity.")] = 10,
     engine: Engine = None,
     workers: Workers = None,
+    where: Where = "processes",
+    address: Address = None,
     report: Report = None,
     home: Home = HOME,
     as_json: Json = False,
@@ -69,13 +71,14 @@ def capacity(
         if sys.stderr.isatty():
             say(capacity_line(trial, objective.metric))
 
-    options: dict[str, Any] = {
-        "confidence": confidence, "replications": replications, "engine": engine, "workers": workers, "tell": tell,
-        "prices": prices,
-    }  # fmt: skip
     answers: list[Answer | Mix] = []
     search = search_name([sweep.name for sweep in sweeps], pool, objective)
-    with working(f"searching for the capacity of {' and '.join(pool)}"), published(lake):
+    searching = working(f"searching for the capacity of {' and '.join(pool)}")
+    with chosen_backend(lake, where, address, workers) as on, searching, published(lake):
+        options: dict[str, Any] = {
+            "confidence": confidence, "replications": replications, "engine": engine, "workers": workers, "on": on,
+            "tell": tell, "prices": prices,
+        }  # fmt: skip
         for scenario in wanted:
             if len(pool) == 1:
                 answers.append(find_capacity(lake, scenario, pool[0], objective, **options))

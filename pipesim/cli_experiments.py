@@ -10,7 +10,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Report, Workers, answer, say
+from pipesim.cli_options import (
+    HOME,
+    Address,
+    Debug,
+    Engine,
+    Home,
+    Json,
+    Replications,
+    Report,
+    Where,
+    Workers,
+    answer,
+    chosen_backend,
+    say,
+)
 from pipesim.cli_scenarios import load_all, of_each, published, scenarios_of, variants_of
 from pipesim.errors import RequestError
 from pipesim.lake import Lake
@@ -19,6 +33,7 @@ from pipesim.progress import bar, working
 from pipesim.words import count, lasting
 
 if TYPE_CHECKING:
+    from pipesim.experiments.backends import Backend
     from pipesim.experiments.intervals import Interval
     from pipesim.experiments.precision import Precision
     from pipesim.experiments.replications import RunResult
@@ -43,6 +58,8 @@ def simulate(
     engine: Engine = None,
     replications: Replications = None,
     workers: Workers = None,
+    where: Where = "processes",
+    address: Address = None,
     precision: Exactly = None,
     metric: Metric = "mean_wait_s",
     again: Again = False,
@@ -56,10 +73,11 @@ def simulate(
     from pipesim.experiments.intervals import of_batches
 
     lake, wanted, sweeps = _lake(home, report), _wanted(precision, metric), load_all(scenarios)
-    if not yes:
-        _ask_if_long(lake, sweeps, engine, replications, workers)
-    variants = variants_of(sweeps)
-    summaries, intervals = _simulate(lake, sweeps, variants, engine, replications, workers, again, wanted)
+    with chosen_backend(lake, where, address, workers) as on:
+        if not yes:
+            _ask_if_long(lake, sweeps, engine, replications, workers, on)
+        variants = variants_of(sweeps)
+        summaries, intervals = _simulate(lake, sweeps, variants, engine, replications, workers, on, again, wanted)
     runs = [summary.as_dict() for summary in summaries]
     told = {"intervals": {name: asdict(found) for name, found in intervals.items()}} if wanted else {}
     if wanted:
@@ -78,6 +96,8 @@ def compare(
     engine: Engine = None,
     replications: Replications = None,
     workers: Workers = None,
+    where: Where = "processes",
+    address: Address = None,
     precision: Exactly = None,
     metric: Metric = "mean_wait_s",
     again: Again = False,
@@ -93,13 +113,13 @@ def compare(
 
     lake, wanted, sweeps = _lake(home, report), _wanted(precision, metric), load_all(scenarios)
     check_names([name for sweep in sweeps for name in sweep.names], baseline)
-    if not yes:
-        _ask_if_long(lake, sweeps, engine, replications, workers)
-    variants = variants_of(sweeps)
-    loaded = scenarios_of(variants)
-    if keys := unlike(loaded):
-        say(f"warning: the scenarios differ in {', '.join(keys)}, so what they are compared in may come from that")
-    summaries, _ = _simulate(lake, sweeps, variants, engine, replications, workers, again, wanted)
+    with chosen_backend(lake, where, address, workers) as on:
+        if not yes:
+            _ask_if_long(lake, sweeps, engine, replications, workers, on)
+        variants = variants_of(sweeps)
+        if keys := unlike(scenarios_of(variants)):
+            say(f"warning: the scenarios differ in {', '.join(keys)}, so what they are compared in may come from that")
+        summaries, _ = _simulate(lake, sweeps, variants, engine, replications, workers, on, again, wanted)
     compared = compare_summaries(summaries, baseline)
     page = _page(lake, report, sweeps, summaries, baseline)
     answer({**compared.as_dict(), **page}, as_json, "\n".join([comparison_table(compared), *page.values()]))
@@ -132,7 +152,9 @@ def _page(
         return {"report": str(write_decision(lake, report, Evidence.at_hand(lake, summaries, rows), baseline))}
 
 
-def _ask_if_long(lake: Lake, sweeps: list[Sweep], engine: str | None, replications: int | None, workers: int | None) -> None:
+def _ask_if_long(
+    lake: Lake, sweeps: list[Sweep], engine: str | None, replications: int | None, workers: int | None, on: Backend | None
+) -> None:
     """Refuse very many runs with how long they would take, as the first one shows, if nothing else is wrong with them.
 
     Raises:
@@ -148,7 +170,7 @@ def _ask_if_long(lake: Lake, sweeps: list[Sweep], engine: str | None, replicatio
     with working("checking the scenarios"):
         of_each(sweeps, lambda sweep: sweep.check())
         check_different([name for sweep in sweeps for name in sweep.names] if len(sweeps) > 1 else [])
-    workers = workers or default_workers(runs)
+    workers = on.workers if on else workers or default_workers(runs)
     first = sweeps[0].first().scenario
     for _ in range(2):  # the first time, code is loaded
         begun = time.perf_counter()
@@ -169,6 +191,7 @@ def _simulate(
     engine: str | None,
     replications: int | None,
     workers: int | None,
+    on: Backend | None,
     again: bool,
     wanted: Precision | None,
 ) -> tuple[list[RunSummary], dict[str, Interval]]:
@@ -197,6 +220,7 @@ def _simulate(
         options: dict[str, Any] = {
             "engine": engine,
             "workers": workers,
+            "on": on,
             "reuse": not again and any(sweep.axes for sweep in sweeps),
             "on_done": tell,
             "say": say,

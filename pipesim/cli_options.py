@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -14,6 +15,9 @@ from pipesim.errors import RequestError
 if TYPE_CHECKING:
     from pydantic import BaseModel
     from pydantic_core import ErrorDetails
+
+    from pipesim.experiments.backends import Backend
+    from pipesim.lake import Lake
 
     Config = TypeVar("Config", bound=BaseModel)
 
@@ -35,7 +39,14 @@ Engine = Annotated[
     typer.Option("--engine", help="The engine: compiled or reference, which are equal; by default the fastest that can."),
 ]
 Replications = Annotated[int | None, typer.Option("--replications", metavar="N", min=1, help="Runs of each scenario.")]
-Workers = Annotated[int | None, typer.Option("--workers", metavar="N", min=1, help="Processes.")]
+Workers = Annotated[int | None, typer.Option("--workers", metavar="N", min=1, help="Processes, or runs at once on Ray.")]
+Where = Annotated[
+    str, typer.Option("--backend", metavar="processes|ray", help="What executes the runs: processes of this machine, or Ray.")
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", metavar="HOST:PORT", help="For ray: the cluster; by default one of this machine's cores."),
+]
 Report = Annotated[
     str | None, typer.Option("--report", metavar="NAME", help="Write reports/NAME.html, a page on what this simulates only.")
 ]
@@ -69,6 +80,24 @@ def _wrong(item: ErrorDetails) -> str:
         case _:
             what, remedy = item["msg"].removeprefix("Value error, "), "see what it takes with --help"
     return f"--{option}: {what}\n  -> {remedy}"
+
+
+def chosen_backend(lake: Lake, where: str, address: str | None, workers: int | None) -> AbstractContextManager[Backend | None]:
+    """Return what executes the runs; None for processes, as many as suit what is to be run.
+
+    Raises:
+        RequestError: If there is no such back end, or it cannot be had.
+        WorkError: If no cluster answers at the address.
+    """
+    from pipesim.experiments.backends import Ray
+
+    if where not in ("processes", "ray"):
+        raise RequestError(f"there is no back end {where!r}", where="--backend", remedy="choose from: processes, ray")
+    if where == "ray":
+        return Ray(lake, workers, address)
+    if address is not None:
+        raise RequestError("processes of this machine have no address", where="--address", remedy="say --backend ray with it")
+    return nullcontext()
 
 
 def say(message: str) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipesim.errors import RequestError
-from pipesim.experiments.backends import backend, default_workers
+from pipesim.experiments.backends import Backend, given_or_own
 from pipesim.experiments.figures import METRICS
 from pipesim.experiments.intervals import Interval
 from pipesim.experiments.replications import RunResult, run_scenarios
@@ -64,6 +64,7 @@ def run_to_precision(
     *,
     fewest: int | None = None,
     workers: int | None = None,
+    on: Backend | None = None,
     say: Callable[[str], None] | None = None,
     **options: Any,
 ) -> tuple[list[RunResult], dict[str, Interval]]:
@@ -75,6 +76,7 @@ def run_to_precision(
         wanted: What is to be known how exactly.
         fewest: How many replications each has at least.
         workers: How many processes; by default as `run_scenarios` would have for the fewest.
+        on: Where to run them instead; it is left open.
         say: Called with a sentence where the figure is not that exact after `MOST` replications.
         options: What `run_scenarios` takes besides.
 
@@ -86,9 +88,9 @@ def run_to_precision(
     """
     counts = {scenario.name: max(FEWEST, fewest or 1) for scenario in scenarios}
     results: list[RunResult] = []
-    with backend(workers or default_workers(sum(counts.values()))) as on:
+    with given_or_own(on, workers, sum(counts.values())) as place:
         while True:
-            results = run_scenarios(lake, scenarios, replications=counts, done=results, on=on, say=say, **options)
+            results = run_scenarios(lake, scenarios, replications=counts, done=results, on=place, say=say, **options)
             found = {scenario.name: _interval(results, scenario.name, wanted.metric) for scenario in scenarios}
             grown = {name: _needed(counts[name], interval, wanted.share) for name, interval in found.items()}
             if grown == counts:

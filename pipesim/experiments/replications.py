@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from pipesim import __version__
 from pipesim.errors import PipesimError, RequestError
-from pipesim.experiments.backends import Backend, InThisProcess, backend, default_workers
+from pipesim.experiments.backends import Backend, InThisProcess, given_or_own
 from pipesim.experiments.claims import claimed
 from pipesim.experiments.submitted import expected_attempts, history_of, made_from, model_source, workload
 from pipesim.lake import Lake
@@ -119,7 +118,7 @@ def run_scenarios(
             tell((len(results) + share) / len(runs))
 
     with claimed(lake, names, say):
-        with nullcontext(on) if on else backend(workers or _workers(lake, runs)) as place:
+        with given_or_own(on, workers, len(runs), 0 if on or workers else _bytes_each(lake, runs)) as place:
             # Another process could not tell how far it is.
             function = partial(run_replication, tell=tell_all) if isinstance(place, InThisProcess) else run_replication
             for _, result in place.map(function, runs):
@@ -134,11 +133,11 @@ def run_scenarios(
     return sorted([*done, *results], key=lambda result: (place_of[result.summary.scenario], result.summary.replication))
 
 
-def _workers(lake: Lake, runs: Sequence[Run]) -> int:
-    """Return how many processes suit these runs, as far as there is memory for the largest of them."""
+def _bytes_each(lake: Lake, runs: Sequence[Run]) -> int:
+    """Return how much memory the largest of some runs takes."""
     distinct = {run.scenario.workload: run.scenario for run in runs}
     largest = max((expected_attempts(lake, scenario) for scenario in distinct.values()), default=0.0)
-    return default_workers(len(runs), int(_BYTES_EACH * largest))
+    return int(_BYTES_EACH * largest)
 
 
 def check_different(names: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any
 
 from pipesim.errors import RequestError
-from pipesim.experiments.backends import backend, default_workers
+from pipesim.experiments.backends import Backend, given_or_own
 from pipesim.experiments.capacity.objective import Objective, check_confidence
 from pipesim.experiments.capacity.search import REPLICATIONS
 from pipesim.experiments.capacity.trials import Asked, Sized, Trial, Trials
@@ -70,6 +70,7 @@ def find_mix(
     replications: int = REPLICATIONS,
     engine: str | None = None,
     workers: int | None = None,
+    on: Backend | None = None,
     tell: Callable[[Trial], None] | None = None,
 ) -> Mix:
     """Search for the cheapest mix.
@@ -84,6 +85,7 @@ def find_mix(
         replications: How often each mix is simulated, at least twice.
         engine: The engine; by default the fastest.
         workers: How many processes.
+        on: Where to run instead; it is left open.
         tell: Called with each mix once it has been tried.
 
     Raises:
@@ -94,8 +96,8 @@ def find_mix(
         raise RequestError("a mix is of two pools", where="--pool", remedy="name two different ones")
     first, second = (Sized.of(scenario, pool) for pool in pools)
     price = (_price(first, prices or {}), _price(second, prices or {}))
-    with backend(workers or default_workers(replications)) as on:
-        trials = Trials(lake, scenario, [first, second], Asked(objective, confidence, replications, engine), on, tell)
+    with given_or_own(on, workers, replications) as place:
+        trials = Trials(lake, scenario, [first, second], Asked(objective, confidence, replications, engine), place, tell)
         stairs = _stairs(trials, price)
     cheapest = min(stairs.items(), key=lambda mix: (_cost(mix, price), mix))
     return Mix(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipesim.experiments.backends import backend, default_workers
+from pipesim.experiments.backends import Backend, given_or_own
 from pipesim.experiments.capacity.objective import Objective, check_confidence
 from pipesim.experiments.capacity.trials import Asked, Sized, Trial, Trials
 from pipesim.lake import Lake
@@ -68,6 +68,7 @@ def find_capacity(
     replications: int = REPLICATIONS,
     engine: str | None = None,
     workers: int | None = None,
+    on: Backend | None = None,
     tell: Callable[[Trial], None] | None = None,
 ) -> Answer:
     """Search for the smallest capacity.
@@ -82,6 +83,7 @@ def find_capacity(
         replications: How often each capacity is simulated, at least twice.
         engine: The engine; by default the fastest.
         workers: How many processes.
+        on: Where to run instead; it is left open.
         tell: Called with each capacity once it has been tried.
 
     Raises:
@@ -89,8 +91,8 @@ def find_capacity(
     """
     check_confidence(confidence)
     sized = Sized.of(scenario, pool)
-    with backend(workers or default_workers(replications)) as on:
-        trials = Trials(lake, scenario, [sized], Asked(objective, confidence, replications, engine), on, tell)
+    with given_or_own(on, workers, replications) as place:
+        trials = Trials(lake, scenario, [sized], Asked(objective, confidence, replications, engine), place, tell)
         (enough,) = trials.grow()
         capacity = trials.least(enough, trials.make)
         for share in _CURVE:
