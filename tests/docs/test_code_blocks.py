@@ -24,7 +24,7 @@ EVERY = [block for of_page in BLOCKS.values() for block in of_page]
 #: Pages whose commands take many seconds; the others are run by default.
 LONG = ("experiments.md", "quality.md", "scenarios.md", "sql.md", "tutorial.md", "workload.md")
 #: No more blocks than this are excused.
-MOST_NOT_RUN = 8
+MOST_NOT_RUN = 9
 SQL_HOME = "my_platform"
 
 _MARK = "\x1e"

@@ -9,11 +9,11 @@ import pytest
 from scipy import stats
 
 from pipesim.catalog import snapshot_views
+from pipesim.cli.printing import capacity_table
 from pipesim.errors import RequestError
 from pipesim.experiments.capacity import Answer, Objective, Trial, capacity_rows, find_capacity, search_name
 from pipesim.experiments.replications import run_scenarios
 from pipesim.lake import Lake
-from pipesim.printing import capacity_table
 from pipesim.simulation import Scenario
 
 

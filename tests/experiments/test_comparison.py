@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from pipesim.cli.printing import comparison_table
 from pipesim.errors import RequestError
 from pipesim.experiments.comparison import compare, efficient_points, unlike
 from pipesim.experiments.intervals import Interval
-from pipesim.printing import comparison_table
 from pipesim.simulation import RunSummary, Scenario
 from pipesim.simulation.models.figures import LifecycleFigures
 

@@ -8,12 +8,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+from pipesim.cli.printing import mix_table
 from pipesim.errors import RequestError
 from pipesim.experiments.capacity import Mix, Objective, capacity_rows, find_mix
 from pipesim.experiments.capacity.trials import Sized
 from pipesim.experiments.replications import run_scenarios
 from pipesim.lake import Lake
-from pipesim.printing import mix_table
 from pipesim.simulation import Scenario
 
 OBJECTIVE = "mean_wait_s < 60"

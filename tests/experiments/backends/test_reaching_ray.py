@@ -66,7 +66,8 @@ def test_an_address_is_a_host_and_a_port(lake: Lake, address: str) -> None:
 def test_commands_refuse_what_does_not_fit(tmp_path: Path, command: str, options: list[str], wrong: str) -> None:
     scenario = tmp_path / "one.yaml"
     scenario.write_text("name: one\nworkload: {kind: replay}\nplatform: {pools: [{name: all, slots: 1}]}\n")
-    more = ["--pool", "all", "--slo", "mean_wait_s < 1"] if command == "capacity" else []
+    (tmp_path / "two.yaml").write_text(scenario.read_text().replace("name: one", "name: two"))
+    more = {"capacity": ["--pool", "all", "--slo", "mean_wait_s < 1"], "compare": [str(tmp_path / "two.yaml")]}.get(command, [])
     done = CliRunner().invoke(app, [command, str(scenario), "--home", str(tmp_path / "home"), *more, *options])
     assert isinstance(done.exception, RequestError)
     assert wrong in str(done.exception)

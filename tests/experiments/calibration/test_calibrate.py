@@ -9,12 +9,12 @@ import polars as pl
 import pytest
 
 from pipesim.catalog import snapshot_views
+from pipesim.cli.printing_calibration import calibration_text
 from pipesim.errors import EmptyTraceError, RequestError
 from pipesim.experiments.calibration import calibrate
 from pipesim.experiments.calibration.figures import FigureError
 from pipesim.experiments.scenario_files import read_scenario
 from pipesim.lake import Lake
-from pipesim.printing_calibration import calibration_text
 from pipesim.trace import Trace
 from pipesim.verbs import fit_workload
 from pipesim.workload import FitConfig

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipesim.cli_options import (
+from pipesim.cli.options import (
     HOME,
     Address,
     Debug,
@@ -25,10 +25,10 @@ from pipesim.cli_options import (
     chosen_backend,
     say,
 )
-from pipesim.cli_scenarios import load_all, of_each, published, scenarios_of, variants_of
+from pipesim.cli.printing import comparison_table, interval_table, runs_table
+from pipesim.cli.scenarios import load_all, of_each, published, scenarios_of, variants_of
 from pipesim.errors import RequestError
 from pipesim.lake import Lake
-from pipesim.printing import comparison_table, interval_table, runs_table
 from pipesim.progress import bar, working
 from pipesim.words import count, lasting
 

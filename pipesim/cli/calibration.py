@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from pipesim.cli_options import HOME, Debug, Home, Json, Workers, answer, say
+from pipesim.cli.options import HOME, Debug, Home, Json, Workers, answer, say
+from pipesim.cli.printing_calibration import calibration_text
 from pipesim.lake import Lake
-from pipesim.printing_calibration import calibration_text
 from pipesim.progress import working
 
 

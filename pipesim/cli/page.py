@@ -1,4 +1,4 @@
-"""The page of documentation that the command line amounts to: `python -m pipesim.cli_page`."""
+"""The page of documentation that the command line amounts to: `python -m pipesim.cli.page`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BEGINNING = """\
 Every command with its arguments and options; `pipesim COMMAND --help` says the same, `pipesim --version` prints the version.
 The [tutorial](tutorial.md) shows what the commands are good for.
 
-Generated from the commands themselves by `python -m pipesim.cli_page`; a test keeps the two the same.
+Generated from the commands themselves by `python -m pipesim.cli.page`; a test keeps the two the same.
 
 A command ends with 0 when its work is done, 1 when the work failed, 2 when the request was wrong (an option, a file, a
 scenario) and 130 when it was interrupted. An error says what is wrong, where, and what to do. Answers go to stdout, all else

@@ -10,15 +10,12 @@ from typing import Annotated
 import typer
 
 from pipesim import __version__
-from pipesim import cli_capacity as capacity
-from pipesim import cli_experiments as experiments
-from pipesim import cli_logs as logs
-from pipesim import cli_sharing as sharing
-from pipesim.cli_calibration import calibrate
-from pipesim.cli_options import HOME, Debug, Home, Json, answer, config, say
+from pipesim.cli import capacity, experiments, logs, sharing
+from pipesim.cli.calibration import calibrate
+from pipesim.cli.options import HOME, Debug, Home, Json, answer, config, say
+from pipesim.cli.printing import quality_table
 from pipesim.errors import PipesimError
 from pipesim.lake import Lake
-from pipesim.printing import quality_table
 from pipesim.progress import bar, working
 from pipesim.words import count
 

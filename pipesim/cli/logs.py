@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from pipesim.cli_options import HOME, Debug, Home, Json, answer, say
+from pipesim.cli.options import HOME, Debug, Home, Json, answer, say
+from pipesim.cli.printing import datasets_table, preview_table
 from pipesim.lake import Lake
 from pipesim.object_store.address import folder_of
-from pipesim.printing import datasets_table, preview_table
 from pipesim.progress import bar, working
 from pipesim.words import count
 

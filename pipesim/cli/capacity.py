@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipesim.cli_options import HOME, Address, Debug, Engine, Home, Json, Report, Where, Workers, answer, chosen_backend, say
-from pipesim.cli_scenarios import load_all, published, scenarios_of, variants_of
+from pipesim.cli.options import HOME, Address, Debug, Engine, Home, Json, Report, Where, Workers, answer, chosen_backend, say
+from pipesim.cli.printing import capacity_line, capacity_table, mix_table
+from pipesim.cli.scenarios import load_all, published, scenarios_of, variants_of
 from pipesim.errors import RequestError
 from pipesim.lake import Lake
-from pipesim.printing import capacity_line, capacity_table, mix_table
 from pipesim.progress import working
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipesim.cli_experiments import Scenarios, warn
-from pipesim.cli_options import HOME, Debug, Engine, Home, Json, Replications, Workers, answer, say
-from pipesim.cli_scenarios import load_all, published, variants_of
+from pipesim.cli.experiments import Scenarios, warn
+from pipesim.cli.options import HOME, Debug, Engine, Home, Json, Replications, Workers, answer, say
+from pipesim.cli.printing import reproduced_table
+from pipesim.cli.scenarios import load_all, published, variants_of
 from pipesim.lake import Lake
-from pipesim.printing import reproduced_table
 from pipesim.progress import bar
 from pipesim.report.words import listed
 from pipesim.words import count

@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 from pipesim.cli import app
-from pipesim.cli_page import page
+from pipesim.cli.page import page
 from tests.conftest import REPOSITORY
 
 PAGE = page()
@@ -18,7 +18,7 @@ COMMANDS = re.findall(r"^## pipesim (.*)$", PAGE, re.M)
 
 def test_the_page_is_the_one_that_the_commands_give() -> None:
     assert (REPOSITORY / "docs" / "command-line.md").read_text(encoding="utf-8") == PAGE, (
-        "run: python -m pipesim.cli_page > docs/command-line.md"
+        "run: python -m pipesim.cli.page > docs/command-line.md"
     )
 
 
@@ -44,7 +44,7 @@ def test_it_has_every_option_that_help_shows(command: str) -> None:
     [
         "| `--replications N` | | Runs of each scenario. At least 1. |",
         "| `--port N` | `3000` | The port on 127.0.0.1. At least 1. At most 65535. |",
-        "| `--home PATH` | `pipesim_home` | The folder that holds everything. Or the variable `PIPESIM_HOME`. |",
+        "| `--home FOLDER` | `pipesim_home` | The folder that holds everything, or s3://bucket/prefix. Or the variable `PIPESIM_HOME`. |",
         "| `--seed S` | `0` | The root seed. |",
         "| `SCENARIO.yaml...` | needed | Scenario files; one may be a sweep. |",
     ],
