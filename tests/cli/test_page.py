@@ -44,7 +44,8 @@ def test_it_has_every_option_that_help_shows(command: str) -> None:
     [
         "| `--replications N` | | Runs of each scenario. At least 1. |",
         "| `--port N` | `3000` | The port on 127.0.0.1. At least 1. At most 65535. |",
-        "| `--home FOLDER` | `pipesim_home` | The folder that holds everything, or s3://bucket/prefix. Or the variable `PIPESIM_HOME`. |",
+        "| `--home FOLDER` | `pipesim_home` | The folder that holds everything, or s3://bucket/prefix. "
+        "Or the variable `PIPESIM_HOME`. |",
         "| `--seed S` | `0` | The root seed. |",
         "| `SCENARIO.yaml...` | needed | Scenario files; one may be a sweep. |",
     ],
