@@ -6,7 +6,8 @@ from dagster_project.lineage import column_lineage, upstream_assets
 from dagster_project.metadata import OWNERS, preview, relation_schema
 from dagster_project.resources import Home
 from pipesim.analytics import Query, build_one, queries
-from pipesim.lake import connect, content_hash
+from pipesim.identity import content_hash
+from pipesim.lake import connect
 
 GROUP = "analytics"
 

@@ -23,8 +23,9 @@ from dagster_project.scenarios import scenarios
 from dagster_project.simulated import REPLICATIONS, partition_key, simulated_runs
 from dagster_project.traces import PREFIX as TRACES
 from pipesim.experiments.scenario_files import ScenarioFile, read_files, scenario_files
+from pipesim.identity import content_hash
 from pipesim.ingest.inbox import due, scan
-from pipesim.lake import Lake, content_hash
+from pipesim.lake import Lake
 from pipesim.words import count
 
 #: How often what failed is asked for again, as long as nothing that it depends on changes.

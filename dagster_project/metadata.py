@@ -11,7 +11,7 @@ import polars as pl
 import pipesim
 from pipesim.analytics import QueryColumn
 from pipesim.checks.verdict import markdown
-from pipesim.lake import content_hash, file_hash
+from pipesim.identity import content_hash, file_hash
 from pipesim.schema import Table
 
 OWNERS = ("team:platform-analytics",)

@@ -17,8 +17,10 @@ import polars as pl
 from pipesim import __version__
 from pipesim.catalog import DOCUMENTATION, snapshot_views
 from pipesim.errors import WorkError
-from pipesim.lake import Lake, Transaction, content_hash, file_hash
+from pipesim.identity import content_hash, file_hash
+from pipesim.lake import Lake
 from pipesim.shipped import shipped
+from pipesim.store import Transaction
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _COLUMN = re.compile(r"  (\w+) \(([^)]+)\): (.+)")

@@ -18,10 +18,11 @@ import duckdb
 
 from pipesim.errors import WorkError
 from pipesim.experiments_schema import EXPERIMENT_TABLES
-from pipesim.lake import Lake, connect, current, flush
+from pipesim.lake import Lake, connect, current
 from pipesim.quality_schema import JUDGED, QUALITY_TABLES
 from pipesim.schema import QUARANTINE, TRACE_TABLES, Table, with_provenance
 from pipesim.snapshots import CATALOGUE, Published, pin, snapshot
+from pipesim.store import flush
 
 #: The key under which an analytics table's Parquet file keeps its documentation: JSON, {"doc", "columns": {name: text}}.
 DOCUMENTATION = "pipesim:documentation"

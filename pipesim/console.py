@@ -18,7 +18,8 @@ import duckdb
 
 from pipesim.catalog import snapshot_views
 from pipesim.errors import RequestError, WorkError
-from pipesim.lake import Lake, content_hash
+from pipesim.identity import content_hash
+from pipesim.lake import Lake
 
 _DAGSTER_YAML = """telemetry:
   enabled: false

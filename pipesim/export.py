@@ -13,7 +13,8 @@ from pipesim import __version__
 from pipesim.aside import aside
 from pipesim.catalog import quote, snapshot_views
 from pipesim.errors import RequestError, WorkError
-from pipesim.lake import Lake, flush
+from pipesim.lake import Lake
+from pipesim.store import flush
 
 #: What DuckDB may keep in memory; beyond it, it spills beside the new file.
 MEMORY_LIMIT = "1GB"

@@ -1,157 +1,32 @@
-"""The store: where everything lies, and how files change so that a crash at any moment loses nothing.
+"""The lake: where everything lies in a home, and how traces are stored in it and read again.
 
-Parquet files are the store of record. Everything that one step writes goes through one `Transaction`: files are written
-aside, flushed, then a record of the intended renames is stored, then the renames happen. A crash before the record leaves
-the old state; a crash after it is finished by whoever opens the lake next. Readers never see half a file.
-
-A home on an object store is read from a mirror on disk, which every commit reaches by way of the store (`object_store`).
+Parquet files are the store of record. How files change, so that a crash at any moment loses nothing, is told in `store`.
 """
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import json
-import os
-import re
-import shutil
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import polars as pl
-from filelock import FileLock, Timeout
 
 from pipesim import __version__
-from pipesim.errors import RequestError, WorkError
-from pipesim.object_store.address import Address
-from pipesim.object_store.mirror import Mirror
+from pipesim.errors import RequestError
+from pipesim.identity import safe_name
 from pipesim.schema import TRACE_TABLES, Table
+from pipesim.store import Store
 from pipesim.trace import Trace
 from pipesim.upgrade import COLUMNS, outdated, write_upgraded
 
-#: A commit takes milliseconds, a publication seconds; an ingest reads whole logs, and ingests go one after the other.
-_LOCK_TIMEOUT_S = {"commit": 120.0, "publish": 600.0, "ingest": 3600.0}
-#: How often a lock is asked for that another process holds: as a commit takes milliseconds, waiting is not to take longer.
-_ASK_EVERY_S = 0.002
-#: A mirror is brought up to date under the commit lock, and for the first time that may be all there is.
-_PULL_TIMEOUT_S = 3600.0
-#: With less than this on the disk, that is the cause of whatever could not be written.
-_NO_ROOM_BYTES = 1 << 16
 #: In a folder of artifacts, the file that names the current one.
 CURRENT = "current.json"
-Lock = Literal["commit", "publish", "ingest"]
-_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-def safe_name(name: str, what: str) -> str:
-    """Return the name if it may stand in a path, so that no name from outside can leave its folder.
-
-    Raises:
-        RequestError: If it is empty, over 100 characters, or holds anything but letters, digits, `.`, `_` and `-`.
-    """
-    if not _SAFE_NAME.fullmatch(name):
-        raise RequestError(
-            f"{name!r} cannot be the name of a {what}",
-            remedy="use letters, digits, '.', '_' and '-', beginning with a letter or digit, 100 characters at most",
-        )
-    return name
-
-
-def content_hash(*parts: str | bytes) -> str:
-    """Return 16 hexadecimal digits of the SHA-256 of the parts, each delimited."""
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
-    return digest.hexdigest()[:16]
-
-
-def file_hash(path: Path, first_bytes: int | None = None) -> str:
-    """Return 16 hexadecimal digits of the SHA-256 of a file's bytes, or of the first ones only."""
-    with path.open("rb") as file:
-        if first_bytes is None:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-        digest = hashlib.sha256()
-        while first_bytes and (block := file.read(min(first_bytes, 1 << 20))):
-            digest.update(block)
-            first_bytes -= len(block)
-        return digest.hexdigest()[:16]
-
-
-class Transaction:
-    """A set of file changes that happens as a whole or not at all. Made by `Lake.transaction`."""
-
-    def __init__(self, lake: Lake) -> None:
-        self._lake = lake
-        self._id = uuid.uuid4().hex
-        self._staging = lake.root / ".staging" / self._id
-        with lake.hold("commit"):  # else whoever recovers the lake just now might take the folder for an abandoned one
-            self._staging.mkdir(parents=True)
-            self._owner = FileLock(self._staging / "owner.lock", timeout=0)
-            self._owner.acquire()
-        self._record = lake.root / ".staging" / f"{self._id}.commit"
-        self._moves: list[tuple[Path, Path]] = []
-        self._removals: list[Path] = []
-
-    @property
-    def scratch(self) -> Path:
-        """A folder for intermediate files, gone when the transaction ends."""
-        return self._staging
-
-    def stage(self, target: Path) -> Path:
-        """Return the path to write now so that `target` holds it after the commit."""
-        staged = self._staging / f"{len(self._moves):06d}{target.suffix}"
-        self._moves.append((staged, target))
-        return staged
-
-    def write_frame(self, frame: pl.DataFrame, target: Path) -> None:
-        """Write a frame as Parquet: equal frames as equal bytes, also where another number of cores cut them into chunks."""
-        frame.rechunk().write_parquet(self.stage(target), compression="zstd", compression_level=1)
-
-    def write_json(self, value: Mapping[str, Any], target: Path) -> None:
-        """Write a JSON object: sorted keys, so that equal values are equal bytes."""
-        self.stage(target).write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-
-    def remove(self, target: Path) -> None:
-        """Remove a file."""
-        self._removals.append(target)
-
-    def commit(self) -> None:
-        """Make the changes; after this returns they are on disk."""
-        for staged, _ in self._moves:
-            flush(staged)
-        moved = {target for _, target in self._moves}
-        removals = [path for path in self._removals if path not in moved]
-        record = {
-            "moves": [[str(s.relative_to(self._lake.root)), str(t.relative_to(self._lake.root))] for s, t in self._moves],
-            "removals": [str(path.relative_to(self._lake.root)) for path in removals],
-        }
-        mirror = self._lake.mirror
-        upload = mirror.upload(self._moves) if mirror else None
-        with self._lake.hold("commit"):
-            done = mirror.commit(upload, removals) if mirror and upload else None
-            draft = self._staging / "commit.draft"
-            draft.write_text(json.dumps(record), encoding="utf-8")
-            flush(draft)
-            draft.replace(self._record)
-            _flush_names(self._record.parent)
-            self._lake.finish(self._record)
-            if mirror and done:
-                mirror.note(done)
-
-    def close(self) -> None:
-        """Drop what was staged and not committed; what a commit could not finish is kept for the next one to finish."""
-        self._owner.release()
-        if not self._record.exists():
-            shutil.rmtree(self._staging, ignore_errors=True)
-
-
-class Lake:
+class Lake(Store):
     """The home that holds everything: `PIPESIM_HOME`.
 
     Args:
@@ -162,42 +37,8 @@ class Lake:
         WorkError: If the object store does not answer.
     """
 
-    #: What opens the same lake again, a folder on this machine, a URL on any.
-    home: Path | str
-    #: The folder of files: the home folder, or this machine's mirror of a home on an object store.
-    root: Path
-    #: What follows the object store, if the home is on one.
-    mirror: Mirror | None
-
     def __init__(self, home: Path | str) -> None:
-        address = Address.find(home)
-        self.root = address.mirror() if address else Path(home).absolute()
-        self.home = str(address) if address else self.root
-        option = "PIPESIM_CACHE" if address else "--home or PIPESIM_HOME"
-        if set("=*?[") & set(str(self.root)):
-            raise RequestError(
-                "a home folder's path must not hold '=', '*', '?' or '[': tools that read Parquet give them a meaning",
-                where=str(self.root),
-                remedy=f"choose another folder with {option}",
-            )
-        try:
-            (self.root / ".staging").mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RequestError(
-                f"cannot keep files in this home folder: {error.strerror}",
-                where=str(self.root),
-                remedy=f"name a folder that can be written with {option}",
-            ) from error
-        timeouts = _LOCK_TIMEOUT_S | ({"commit": _PULL_TIMEOUT_S} if address else {})
-        self._locks = {
-            name: FileLock(self.root / ".staging" / f"{name}.lock", timeout=timeout) for name, timeout in timeouts.items()
-        }
-        #: Who holds the commit lock now has brought nothing yet (0), most (1), or also what was simulated (2).
-        self._brought = 0
-        self.mirror = Mirror(address, self.root) if address else None
-        self._recover()
-        with self.reading():
-            pass
+        super().__init__(home)
         self._upgrade()
 
     # --- where things lie -------------------------------------------------------------------------------------------
@@ -255,44 +96,6 @@ class Lake:
         """Where one analytics table lies."""
         return self.lake / "analytics" / f"{name}.parquet"
 
-    # --- changing files ---------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def lock(self, name: Lock = "commit") -> Iterator[None]:
-        """Keep others from committing (ingesting) meanwhile, on all machines, or the processes of this one from publishing.
-
-        What a dead one left undone is finished first, and the files are brought up to date.
-
-        Raises:
-            WorkError: If another process or machine holds the lock for too long.
-        """
-        elsewhere = self.mirror.lock(name, _LOCK_TIMEOUT_S[name]) if self.mirror and name != "publish" else nullcontext()
-        with self.hold(name), elsewhere:
-            with self.reading(simulated=name == "commit"):
-                pass
-            yield
-
-    @contextmanager
-    def reading(self, *, simulated: bool = False) -> Iterator[None]:
-        """Keep the files as they are meanwhile, all as of one moment between two commits, the newest that there is.
-
-        Args:
-            simulated: Whether that goes for the results of simulations too, of a home on an object store. Of all files only
-                these are not brought to every machine before somebody wants them.
-
-        Raises:
-            WorkError: If another process holds the lock for too long, or the object store does not answer.
-        """
-        with self.hold("commit"):
-            before, wanted = self._brought, 1 + simulated
-            if self.mirror and wanted > before:
-                self.mirror.pull(simulated=simulated)
-            self._brought = max(before, wanted)
-            try:
-                yield
-            finally:
-                self._brought = before
-
     def look_for_scenarios(self) -> None:
         """Bring the scenario files that people have put onto the object store by other means, if the home is on one."""
         if self.mirror:
@@ -304,99 +107,6 @@ class Lake:
         if self.mirror:
             with self.reading(simulated=True):
                 pass
-
-    @contextmanager
-    def hold(self, name: Lock) -> Iterator[None]:
-        """Hold a lock of this machine; under that of commits, first finish what a dead process left of one.
-
-        Raises:
-            WorkError: If another process holds it for too long.
-        """
-        try:
-            lock = self._locks[name]
-            with lock.acquire(poll_interval=_ASK_EVERY_S if name == "commit" else None):
-                if name == "commit" and lock.lock_counter == 1:
-                    for record in sorted((self.root / ".staging").glob("*.commit")):
-                        self.finish(record)
-                yield
-        except Timeout as error:
-            raise WorkError(
-                f"another pipesim process has held this home folder's {name} lock for {lock.timeout:.0f} s",
-                where=str(self.root),
-                remedy="wait for it to finish, or stop it; nothing was changed",
-            ) from error
-
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """Collect file changes and commit them at the end; an exception inside leaves the lake as it was.
-
-        Raises:
-            WorkError: If there is no room on the disk for them.
-        """
-        transaction: Transaction | None = None
-        try:
-            transaction = Transaction(self)
-            yield transaction
-            transaction.commit()
-        except (OSError, duckdb.Error, pl.exceptions.PolarsError) as error:
-            if not self._is_full(error):
-                raise
-            raise WorkError(
-                "there is no room left on the disk",
-                where=str(self.root),
-                remedy="make room and run the command again; what was stored before is as it was",
-            ) from error
-        finally:
-            if transaction:
-                transaction.close()
-
-    def _is_full(self, error: Exception) -> bool:
-        # Libraries give the system's error in words of their own, Polars not even its number.
-        told = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error)
-        return told or shutil.disk_usage(self.root).free < _NO_ROOM_BYTES
-
-    def finish(self, record: Path) -> None:
-        """Carry out a committed transaction, from wherever it was interrupted. The lock must be held.
-
-        Raises:
-            WorkError: If a file cannot be moved into its place; the record stays, and the next commit tries again.
-        """
-        try:
-            self._carry_out(json.loads(record.read_text(encoding="utf-8")))
-        except OSError as error:
-            raise WorkError(
-                f"a finished change could not be put into its place ({error.strerror})",
-                where=str(error.filename or self.root),
-                remedy="make the folder writable and run any pipesim command: it completes the change; nothing is lost",
-            ) from error
-        record.unlink()
-
-    def _carry_out(self, changes: dict[str, list[Any]]) -> None:
-        folders = set()
-        for staged_name, target_name in changes["moves"]:
-            staged, target = self.root / staged_name, self.root / target_name
-            if staged.exists() or not target.exists():  # else it was moved before
-                target.parent.mkdir(parents=True, exist_ok=True)
-                staged.replace(target)
-                folders.add(target.parent)
-        for name in changes["removals"]:
-            (self.root / name).unlink(missing_ok=True)
-        for folder in folders:
-            _flush_names(folder)
-
-    def _recover(self) -> None:
-        staging = self.root / ".staging"
-        if not any(path.suffix == ".commit" or path.is_dir() for path in staging.iterdir()):
-            return
-        with self.hold("commit"):
-            for folder in (path for path in staging.iterdir() if path.is_dir()):
-                owner = FileLock(folder / "owner.lock", timeout=0)
-                try:
-                    owner.acquire()
-                except (Timeout, OSError):
-                    continue  # its process is alive, or has just removed the folder itself
-                owner.release()
-                shutil.rmtree(folder, ignore_errors=True)
 
     def _upgrade(self) -> None:
         """Give the files of an earlier version the columns that tables have got since."""
@@ -452,7 +162,7 @@ class Lake:
                 file = self.simulated_folder(table, trace.name, replication) / f"{table}.parquet"
                 if trace[table].height:
                     tx.write_frame(trace[table], file)
-                elif file.exists():
+                elif self.mirror or file.exists():  # which a mirror need not have brought
                     tx.remove(file)
             tx.write_frame(summary, self.simulated_folder("summaries", trace.name, replication) / "summaries.parquet")
             tx.write_json(
@@ -559,18 +269,3 @@ def connect(memory_limit: str | None = None) -> duckdb.DuckDBPyConnection:
 
 def _read(files: list[Path]) -> pl.DataFrame:
     return pl.read_parquet(files) if files else pl.DataFrame()
-
-
-def flush(path: Path) -> None:
-    """Make a file's bytes survive a loss of power."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _flush_names(folder: Path) -> None:
-    """Make the names in a folder survive a loss of power, where the system lets a folder be opened."""
-    with suppress(OSError):
-        flush(folder)

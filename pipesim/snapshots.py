@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pipesim.lake import CURRENT, Lake, Transaction
+from pipesim.lake import CURRENT, Lake
+from pipesim.store import Transaction
 
 #: The catalogue's name inside a published snapshot.
 CATALOGUE = "catalogue.duckdb"

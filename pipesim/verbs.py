@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipesim.catalog import snapshot_views
 from pipesim.errors import RequestError
+from pipesim.identity import file_hash
 from pipesim.ingest import (
     AUTO,
     IngestReport,
@@ -28,7 +29,7 @@ from pipesim.ingest import (
     recognise_source,
     sources,
 )
-from pipesim.lake import CURRENT, Lake, file_hash
+from pipesim.lake import CURRENT, Lake
 from pipesim.trace import Trace
 from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, sampling, synthesize
 from pipesim.workload.fitting import days

@@ -12,7 +12,8 @@ import polars as pl
 import pytest
 
 from pipesim.errors import RequestError, WorkError
-from pipesim.lake import Lake, content_hash, safe_name
+from pipesim.identity import content_hash, safe_name
+from pipesim.lake import Lake
 from pipesim.trace import Trace
 from tests.test_trace import ROW
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipesim.lake import Lake, Transaction
+from pipesim.lake import Lake
+from pipesim.store import Transaction
 
 _CLAIM = "simulates.json"
 _ASK_EVERY_S = 0.2

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipesim.errors import ConfigError, PipesimError, RequestError
 from pipesim.experiments.sweeps import MANY_RUNS, Sweep, may_be_of, sweep_of
-from pipesim.lake import Lake, safe_name
+from pipesim.identity import safe_name
+from pipesim.lake import Lake
 from pipesim.shipped import shipped
 from pipesim.simulation import Scenario, load_scenario
 from pipesim.simulation.scenario import Backfill, Order

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pipesim.errors import EmptyTraceError
-from pipesim.lake import Lake, content_hash
+from pipesim.identity import content_hash
+from pipesim.lake import Lake
 from pipesim.simulation import ModelSource, Scenario
 from pipesim.streams import stream
 from pipesim.trace import Trace

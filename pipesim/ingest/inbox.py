@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from pipesim.errors import ConfigError, RequestError
+from pipesim.identity import content_hash
 from pipesim.ingest.accounts import IngestReport, RefusedFile
 from pipesim.ingest.load import ingest
 from pipesim.ingest.sources import Source, find_source, source_names
-from pipesim.lake import Lake, content_hash
+from pipesim.lake import Lake
 
 #: A file that was written to within so many seconds may not be complete yet.
 SETTLED_AFTER_S = 10.0

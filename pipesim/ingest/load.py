@@ -12,6 +12,7 @@ import duckdb
 from pipesim import __version__
 from pipesim.catalog import quote
 from pipesim.errors import FileError
+from pipesim.identity import content_hash, file_hash
 from pipesim.ingest.accounts import (
     BadLine,
     FileAccount,
@@ -29,7 +30,7 @@ from pipesim.ingest.digest import digest_files
 from pipesim.ingest.reading.files import LogFile, find_files
 from pipesim.ingest.sources.base import Source
 from pipesim.ingest.storing import Batch, store
-from pipesim.lake import Lake, connect, content_hash, file_hash
+from pipesim.lake import Lake, connect
 from pipesim.words import count
 
 #: DuckDB spills to disk beyond this, so that a log larger than memory passes.

@@ -10,8 +10,9 @@ import polars as pl
 
 from pipesim.catalog import quote, quote_name
 from pipesim.ingest.reading.places import STEP
-from pipesim.lake import Lake, Transaction
+from pipesim.lake import Lake
 from pipesim.schema import QUARANTINE, TRACE_TABLES, Table
+from pipesim.store import Transaction
 
 _PARQUET = "(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
 

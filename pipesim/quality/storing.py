@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pipesim import __version__
-from pipesim.lake import CURRENT, Lake, safe_name
+from pipesim.identity import safe_name
+from pipesim.lake import CURRENT, Lake
 from pipesim.quality.scores import Quality
 from pipesim.quality_schema import QUALITY_TABLES
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from pipesim import __version__
 from pipesim.analytics import input_manifests
-from pipesim.lake import Lake, safe_name
+from pipesim.identity import safe_name
+from pipesim.lake import Lake
 from pipesim.report.data import ReportData, open_data
 from pipesim.report.decision import Evidence, decision_parts
 from pipesim.report.figure import MISSING, Note

@@ -9,7 +9,7 @@ from functools import cached_property
 from pydantic import Field, ValidationError
 
 from pipesim.errors import FileError
-from pipesim.lake import content_hash
+from pipesim.identity import content_hash
 from pipesim.lifecycle import LifecycleModel
 from pipesim.workload.arrivals.model import ArrivalModel
 from pipesim.workload.drift import Drift

@@ -38,7 +38,7 @@ import dagster as dg
 
 from dagster_project import analytics, logs, report, scenarios, simulated, synthetic, traces, workload
 from dagster_project.resources import Home, Inbox
-from pipesim.lake import Transaction
+from pipesim.store import Transaction
 
 def main():
     home, inbox, part, number, moment = sys.argv[1:]

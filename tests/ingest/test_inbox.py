@@ -176,7 +176,8 @@ _KILLED = """
 import os, signal, sys, time
 from pathlib import Path
 from pipesim.ingest.inbox import ingest_new, scan
-from pipesim.lake import Lake, Transaction
+from pipesim.lake import Lake
+from pipesim.store import Transaction
 left = int(sys.argv[3])
 commit = Transaction.commit
 def commit_or_die(self):

@@ -9,17 +9,20 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipesim import lake as lake_module
+from pipesim import store as store_module
 from pipesim.errors import WorkError
 from pipesim.lake import Lake
 from pipesim.object_store import mirror
 from pipesim.object_store.index import Index
 from pipesim.object_store.lease import LEASE_S
+from pipesim.trace import Trace
 from tests.object_store.fake_store import URL, DiedError, Store
+from tests.test_trace import ROW
 
 #: A file of each kind of area, and two of one.
 PATHS = (
@@ -340,7 +343,7 @@ def test_whoever_dies_whenever_every_machine_shows_what_was_committed(
 
 def test_an_ingest_on_another_machine_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = world.open("one"), world.open("other")
-    monkeypatch.setitem(lake_module._LOCK_TIMEOUT_S, "ingest", 0.0)
+    monkeypatch.setitem(store_module._LOCK_TIMEOUT_S, "ingest", 0.0)
     with one.lock("ingest"), one.lock("ingest"):
         with pytest.raises(WorkError, match=f"ingest lock of this home: process {os.getpid()}"), other.lock("ingest"):
             pass
@@ -357,3 +360,15 @@ def test_the_state_says_which_areas_changed(world: World) -> None:
     commit(lake, {PATHS[2]: "1"})
     after = json.loads(world.store.objects["state.json"][0])["marks"]
     assert [area for area in after if after[area] != before[area]] == ["lake/simulated"]
+
+
+def test_an_empty_table_replaces_one_that_this_machine_has_not_brought(world: World) -> None:
+    edges = pl.DataFrame({"run_id": ["r"], "task_id": ["b"], "parent_task_id": ["a"]})
+    tasks = pl.DataFrame([ROW])
+    for machine, tables in (("a", {"task_edges": edges}), ("b", {})):
+        trace = Trace({"task_runs": tasks, **tables}, "simulated", "s")
+        world.open(machine).save_simulated(trace, 0, pl.DataFrame({"x": [1]}), {})
+    for machine in ("a", "b", "c"):
+        lake = world.open(machine)
+        lake.bring_simulated()
+        assert lake.load_simulated("s").task_edges.is_empty()

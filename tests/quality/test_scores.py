@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from pipesim import cli
-from pipesim.lake import Lake, file_hash
+from pipesim.identity import file_hash
+from pipesim.lake import Lake
 from pipesim.quality import Quality, QualityConfig, quality
 from pipesim.quality.jobs import excerpt
 from pipesim.quality.scores import one_floor, one_seed

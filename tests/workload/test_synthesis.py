@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipesim.errors import RequestError
-from pipesim.lake import safe_name
+from pipesim.identity import safe_name
 from pipesim.trace import Trace
 from pipesim.workload import FitConfig, SynthesisConfig, WorkloadModel, fit, synthesis, synthesize
 from pipesim.workload.draws import expand, grouped_choice, whole_numbers

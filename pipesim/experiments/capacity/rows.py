@@ -13,7 +13,7 @@ from pipesim.experiments.capacity.objective import Objective
 from pipesim.experiments.capacity.search import Answer
 from pipesim.experiments.capacity.trials import Trial
 from pipesim.experiments_schema import CAPACITY
-from pipesim.lake import content_hash
+from pipesim.identity import content_hash
 
 _LONGEST_NAME = 100
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from pipesim.aside import aside, remove_abandoned
 from pipesim.errors import RequestError, WorkError
 from pipesim.experiments.sharing.manifest import files_of, is_share, listed_files
-from pipesim.lake import flush
+from pipesim.store import flush
 
 _DOING = "sharing"
 _NEW, _OLD = "new", "old"

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipesim.errors import ConfigError, RequestError
 from pipesim.experiments.sweeps.sweep import Axis, Problem, Step, Sweep
-from pipesim.lake import safe_name
+from pipesim.identity import safe_name
 from pipesim.simulation.scenario.file import read_document
 
 _MARK, _TOGETHER = "sweep", "zip"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipesim.errors import ConfigError, RequestError
-from pipesim.lake import content_hash
+from pipesim.identity import content_hash
 from pipesim.simulation import Scenario
 from pipesim.simulation.scenario.file import scenario_of
 from pipesim.streams import stream

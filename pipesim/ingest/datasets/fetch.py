@@ -19,7 +19,7 @@ from pipesim.ingest.datasets.archives import Content, unpack
 from pipesim.ingest.datasets.catalogue import PART, DataFile, Dataset, Member
 from pipesim.ingest.datasets.download import download
 from pipesim.ingest.datasets.records import Record, Records
-from pipesim.lake import flush
+from pipesim.store import flush
 
 #: Shows that something goes on, and gives what is to be called with the share that is done; as `pipesim.progress.bar`.
 Bar = Callable[[str], AbstractContextManager[Callable[[float], None] | None]]

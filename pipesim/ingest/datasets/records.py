@@ -11,7 +11,7 @@ from pipesim import __version__
 from pipesim.errors import FileError, RequestError
 from pipesim.ingest.datasets.catalogue import MANIFEST, PART, DataFile, Dataset, Member
 from pipesim.ingest.datasets.download import Version
-from pipesim.lake import flush
+from pipesim.store import flush
 
 JOURNAL = ".fetch.json"
 

@@ -17,8 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipesim.errors import FileError
+from pipesim.identity import file_hash
 from pipesim.ingest.reading.databases import MAGIC, copy_database
-from pipesim.lake import file_hash
 
 UInt8 = npt.NDArray[np.uint8]
 Format = Literal["json", "csv", "parquet", "sqlite"]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pipesim import __version__
 from pipesim.errors import RequestError
-from pipesim.lake import Lake, file_hash, safe_name
+from pipesim.identity import file_hash, safe_name
+from pipesim.lake import Lake
 from pipesim.report.decision.evidence import Evidence
 from pipesim.report.decision.groups import Group
 from pipesim.report.decision.made import how_made

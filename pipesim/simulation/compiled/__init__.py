@@ -21,7 +21,7 @@ from filelock import FileLock
 from numba import carray, cfunc, types  # type: ignore[attr-defined]
 
 from pipesim.errors import RequestError
-from pipesim.lake import content_hash
+from pipesim.identity import content_hash
 from pipesim.simulation.calendar import LATER
 from pipesim.simulation.compiled import loop
 from pipesim.simulation.compiled.layout import build, is_extended

@@ -11,7 +11,7 @@ from pydantic import Field, PlainValidator, field_validator
 from pydantic_core import PydanticCustomError
 
 from pipesim.errors import RequestError
-from pipesim.lake import safe_name
+from pipesim.identity import safe_name
 from pipesim.simulation.scenario.lifecycle import Lifecycle
 from pipesim.simulation.scenario.part import LARGEST, Amount, Count, Mistake, NotNegative, Part
 from pipesim.simulation.scenario.platform import Platform, Pool

@@ -11,10 +11,10 @@ from pathlib import Path
 import polars as pl
 
 from pipesim.errors import FileError
+from pipesim.identity import content_hash, file_hash
 from pipesim.ingest.mapping.model import Join
 from pipesim.ingest.mapping.shaping import Beside
 from pipesim.ingest.reading.files import LogFile
-from pipesim.lake import content_hash, file_hash
 
 
 @dataclass(frozen=True)

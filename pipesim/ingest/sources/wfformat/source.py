@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from pipesim.errors import FileError
+from pipesim.identity import content_hash
 from pipesim.ingest.reading.document import load_documents
 from pipesim.ingest.reading.fields import (
     Entry,
@@ -33,7 +34,6 @@ from pipesim.ingest.reading.head import Head, Recognised
 from pipesim.ingest.reading.unit import Record, Unit, Value
 from pipesim.ingest.sources.translated import Translated
 from pipesim.ingest.sources.wfformat.tasks import Task, old_files, old_tasks, tasks_and_orphans
-from pipesim.lake import content_hash
 
 _VERSIONS = ("1.4", "1.5", "1.6")
 _REMEDY = "name the format that it is with --source; older instances: wfcommons-migrate-instance.py of WfFormat"
