@@ -35,6 +35,7 @@ platform:
       nodes: {count: 4, gpus: 8}
       placement: pack
       speed: 1.5
+      overhead_s: 20
       gpu_type: A100
       accepts: {gpus: true}
       failures: {mtbf_h: 2000, repair_h: 12}

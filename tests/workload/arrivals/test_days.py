@@ -206,6 +206,7 @@ def test_a_log_that_ends_long_after_its_last_run_is_refused_too() -> None:
     assert "--window 2024-01-01..2024-01-10" in str(error.value.remedy)
 
 
+@pytest.mark.endurance
 def test_one_active_weekend_lends_no_weekend_all_its_hours() -> None:
     """Of two weekends only one day had runs: alone it would be copied."""
     days = tuple(range(FIRST, FIRST + 14))

@@ -77,7 +77,7 @@ def bursty_log(weeks: int) -> np.ndarray:
     return microseconds(MONDAY) + np.sort(np.concatenate([at, at]))
 
 
-@pytest.mark.parametrize("kind", ["poisson", "hour-of-week"])
+@pytest.mark.parametrize("kind", ["poisson", pytest.param("hour-of-week", marks=pytest.mark.endurance)])
 def test_fitted_counts_match_the_log(kind: str) -> None:
     log = bursty_log(6)
     if kind == "poisson":
