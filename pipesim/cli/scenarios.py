@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pipesim.experiments.sweeps import Sweep, Variant
     from pipesim.simulation import Scenario
 
+Asked = TypeVar("Asked")
 Answered = TypeVar("Answered")
 
 
@@ -21,15 +22,7 @@ def load_all(paths: list[Path]) -> list[Sweep]:
     """Load every scenario file before the first is run, so that all mistakes show at once."""
     from pipesim.experiments.sweeps import load_sweep
 
-    loaded, problems = [], []
-    for path in paths:
-        try:
-            loaded.append(load_sweep(path))
-        except PipesimError as error:
-            problems.append(str(error))
-    if problems:
-        raise RequestError("\n".join(problems))
-    return loaded
+    return of_each(paths, load_sweep)
 
 
 def variants_of(sweeps: list[Sweep]) -> list[list[Variant]]:
@@ -37,12 +30,12 @@ def variants_of(sweeps: list[Sweep]) -> list[list[Variant]]:
     return of_each(sweeps, lambda sweep: sweep.variants())
 
 
-def of_each(sweeps: list[Sweep], ask: Callable[[Sweep], Answered]) -> list[Answered]:
+def of_each(files: Iterable[Asked], ask: Callable[[Asked], Answered]) -> list[Answered]:
     """Ask something of each file, and tell all mistakes in any of them."""
     found, problems = [], []
-    for sweep in sweeps:
+    for file in files:
         try:
-            found.append(ask(sweep))
+            found.append(ask(file))
         except PipesimError as error:
             problems.append(str(error))
     if problems:

@@ -1,1 +1,1 @@
-"""From one simulation to many: replications of scenarios on one machine's processes."""
+"""From one run to a decision: sweeps, replications, intervals, comparison, capacity, calibration, sharing; on many machines."""
