@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from pipesim.experiments.calibration.log import demand_of, resource_of
+from pipesim.experiments.calibration.log import demand_of, holding, resource_of
 from pipesim.experiments.calibration.pool_fit import PoolFit
 from pipesim.experiments.intervals import Interval
 from pipesim.simulation import Scenario
@@ -63,11 +63,12 @@ class FigureError:
 def observed_figures(trace: Trace, scenario: Scenario, until: int) -> tuple[dict[Key, float], pl.DataFrame]:
     """Return the figures of a log, and the keys of the attempts whose waits it tells."""
     compiled = compile_scenario(trace, scenario)
-    names = pl.Series([*(pool.name for pool in scenario.platform.pools), None], dtype=pl.String)
-    rows = compiled.attempts.with_columns(pool=names.gather(pl.Series(compiled.placement.pool) % len(names)))
-    submitted = compiled.runs.select("run_id", "submitted_at", "ended_at")
-    told = rows.filter(pl.col("queued_at").is_not_null() & pl.col("started_at").is_not_null())
-    return _figures(rows, told, submitted, scenario, until), told.select(_ATTEMPT)
+    names = pl.Series([pool.name for pool in scenario.platform.pools])
+    rows = holding(compiled)
+    rows = rows.with_columns(pool=names.gather(rows["place"]), queued_at="queued", duration_s="natural_s")
+    told = rows.filter("known")
+    runs = compiled.runs.select("run_id", "submitted_at", "ended_at")
+    return _figures(_ended(rows), told, runs, scenario, until), told.select(_ATTEMPT)
 
 
 def simulated_figures(
@@ -82,7 +83,8 @@ def simulated_figures(
         until: The last instant that counts.
         only: Keys of the attempts whose waits count; by default all.
     """
-    rows = trace.task_runs
+    rows = _ended(trace.task_runs.filter(pl.col("pool").is_not_null()))
+    last = rows.group_by("run_id").agg(last=pl.col("ended_at").max())
     for found in pools:
         if found.held is None:
             continue
@@ -91,12 +93,24 @@ def simulated_figures(
         if found.held == "before":
             moved = pl.when(here).then(pl.col("started_at") + shift).otherwise("started_at").alias("started_at")
         else:
-            moved = pl.when(here).then(pl.col("ended_at") - shift).otherwise("ended_at").alias("ended_at")
+            # One that is interrupted before its work was done may hold nothing beyond it.
+            cut = pl.max_horizontal("started_at", pl.col("ended_at") - shift)
+            moved = pl.when(here).then(cut).otherwise("ended_at").alias("ended_at")
         rows = rows.with_columns(moved)
+    # A run is over when its last attempt has ended, as the log says it.
+    told_last = rows.group_by("run_id").agg(told_last=pl.col("ended_at").max())
+    over = pl.col("ended_at") - (pl.col("last") - pl.col("told_last")).fill_null(pl.duration())
+    runs = trace.pipeline_runs.join(last, on="run_id", how="left").join(told_last, on="run_id", how="left")
     told = rows.filter(pl.col("started_at").is_not_null())
     if only is not None:
         told = told.join(only, on=_ATTEMPT, how="semi")
-    return _figures(rows, told, trace.pipeline_runs, scenario, until)
+    return _figures(rows, told, runs.with_columns(over.alias("ended_at")), scenario, until)
+
+
+def _ended(rows: pl.DataFrame) -> pl.DataFrame:
+    """Return attempts with their ends, those that are told by how long they took as well."""
+    took = pl.duration(microseconds=(pl.col("duration_s") * 1e6).round().cast(pl.Int64))
+    return rows.with_columns(pl.coalesce("ended_at", pl.col("started_at") + took).alias("ended_at"))
 
 
 def _figures(rows: pl.DataFrame, told: pl.DataFrame, runs: pl.DataFrame, scenario: Scenario, until: int) -> dict[Key, float]:

@@ -10,7 +10,7 @@ import polars as pl
 from pipesim.errors import RequestError
 from pipesim.experiments.calibration.waiting import Float64, Int64, Mask
 from pipesim.simulation import Scenario
-from pipesim.simulation.compilation import compile_scenario
+from pipesim.simulation.compilation import Compilation, compile_scenario
 from pipesim.trace import Trace
 
 #: Fewer attempts whose wait is known tell nothing of a pool.
@@ -55,22 +55,7 @@ def log_of(trace: Trace, scenario: Scenario) -> list[PoolLog]:
         EmptyTraceError: If the log has no tasks that could be replayed.
         RequestError: If a task fits no pool, or the log does not say when tasks were queued and started.
     """
-    compiled = compile_scenario(trace, scenario)
-    no_parents = ~pl.struct("run_id", "task_id").is_in(
-        compiled.edges.select("run_id", "task_id").unique().to_struct().implode()
-    )
-    held = compiled.attempts.with_columns(
-        compiled.runs.select("submitted_at", "observed_until", "priority", "pipeline_name", "trigger", "tenant", "user")[
-            compiled.attempts["run"].to_numpy()
-        ],
-        place=pl.lit(pl.Series(compiled.placement.pool)),
-    ).filter(pl.col("place") >= 0)
-    first = (pl.col("attempt") == 1) & no_parents
-    queued = pl.coalesce("queued_at", pl.when(first).then("submitted_at"))
-    held = held.with_columns(
-        known=(queued.is_not_null() & pl.col("started_at").is_not_null() & (pl.col("started_at") >= queued)),
-        queued=pl.coalesce(queued, "started_at"),
-    )
+    held = holding(compile_scenario(trace, scenario)).with_columns(queued=pl.coalesce("queued", "started_at"))
     lost = held["queued"].null_count()
     held = held.filter(pl.col("queued").is_not_null()).sort("queued", "run", "task", "attempt")
     if held.filter("known").height < FEWEST:
@@ -81,10 +66,37 @@ def log_of(trace: Trace, scenario: Scenario) -> list[PoolLog]:
             remedy="map the columns of the log that say so; waits that nobody recorded cannot be compared with",
         )
     until = int(held.select(pl.max_horizontal("observed_until", "started_at", "ended_at").max().to_physical()).item())
+    if until <= int(held["submitted_at"].to_physical().min()):  # type: ignore[arg-type]
+        raise RequestError(
+            "the log ends at the instant at which it begins",
+            where="pipeline_runs.observed_until",
+            remedy="ingest a log of some hours at least",
+        )
     return [
         _pool_log(held.filter(pl.col("place") == place), scenario, place, until)
         for place in range(len(scenario.platform.pools))
     ]
+
+
+def holding(compiled: Compilation) -> pl.DataFrame:
+    """Return the attempts of a log that hold something of a pool, with columns of their runs.
+
+    Of these, `place` is the pool's place in the scenario; `queued` is when the log queued the attempt, the first one of a task
+    without parents at the submission of its run if it does not say; `known` is whether it has that and a start not before it.
+    """
+    no_parents = ~pl.struct("run_id", "task_id").is_in(
+        compiled.edges.select("run_id", "task_id").unique().to_struct().implode()
+    )
+    of_run = ["submitted_at", "observed_until", "priority", "pipeline_name", "trigger", "tenant", "user"]
+    first = (pl.col("attempt") == 1) & no_parents
+    return (
+        compiled.attempts.with_columns(
+            compiled.runs.select(of_run)[compiled.attempts["run"].to_numpy()], place=pl.lit(pl.Series(compiled.placement.pool))
+        )
+        .filter(pl.col("place") >= 0)
+        .with_columns(queued=pl.coalesce("queued_at", pl.when(first).then("submitted_at")))
+        .with_columns(known=(pl.col("started_at") >= pl.col("queued")).fill_null(False))
+    )
 
 
 def _pool_log(rows: pl.DataFrame, scenario: Scenario, place: int, until: int) -> PoolLog:

@@ -23,8 +23,12 @@ def pool_sentence(pool: PoolFit) -> str:
     """Say what was found of a pool, and how far its queue is still from the log's."""
     if pool.note:
         return f"{pool.pool}: {pool.note}"
-    ends = f"{pool.low:,} or more" if pool.high is None else f"{pool.low:,} to {pool.high:,}"
-    span = "" if pool.low == pool.high else f" ({ends} fit as well)"
+    if pool.low is None:
+        span = " (how sure that is, so short a log does not tell)"
+    elif pool.low == pool.high:
+        span = ""
+    else:
+        span = f" ({pool.low:,} or more fit as well)" if pool.high is None else f" ({pool.low:,} to {pool.high:,} fit as well)"
     what = f"{pool.pool}: {pool.capacity:,} {pool.resource}{span}, where {pool.given:,} are given"
     if pool.held:
         when = "before the log says that it starts" if pool.held == "before" else "after the log says that it has ended"
@@ -36,11 +40,18 @@ def pool_sentence(pool: PoolFit) -> str:
     )
 
 
-def trust_sentence(wait: FigureError) -> str:
-    """Say how far the mean wait can be trusted, and what of its error is whose."""
-    if wait.platform_error is None:
+def trust_sentence(wait: FigureError | None) -> str:
+    """Say how far the mean wait can be trusted, and what of its error is whose; None stands for waits that are not known."""
+    if wait is None:
         return "Of the log's waits too few are known to hold the simulation to them."
+    if wait.observed == 0:
+        what = "neither does anybody in" if wait.replayed == 0 else f"tasks wait {wait.replayed or 0:,.3g} s on average in"
+        return f"Nobody waits in the log; {what} its replay on the calibrated platform."
+    if wait.platform_error is None:
+        return "The replay on the calibrated platform has no waits to hold to those of the log."
     told = f"Replayed on the calibrated platform, tasks wait {_more(wait.platform_error)} than in the log"
+    if wait.drawn is not None and wait.workload_error is None:
+        return f"{told}; drawn work waits {wait.drawn:,.3g} s on average."
     if wait.workload_error is None:
         return f"{told}; nothing was drawn, so the workload model's part is not known."
     interval = ""

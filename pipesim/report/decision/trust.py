@@ -48,7 +48,7 @@ def _part(evidence: Evidence, name: str, number: int) -> Part:
     ]
     rows = evidence.calibration_errors.filter(scenario=name).drop("scenario", "simulated_as")
     errors = [FigureError(**row) for row in rows.to_dicts()]
-    wait = next((one for one in errors if (one.figure, one.pool) == ("mean_wait_s", None)), errors[0])
+    wait = next((one for one in errors if (one.figure, one.pool) == ("mean_wait_s", None)), None)
     suffix = "" if number == 1 else f"-{number}"
     figure = Figure(
         Caption(
