@@ -25,6 +25,11 @@ def safe_name(name: str, what: str) -> str:
     return name
 
 
+def short_name(name: str, longest: int) -> str:
+    """Return a name that is no longer than that; one that is cut ends in a hash, as others may begin like it."""
+    return name if len(name) <= longest else f"{name[: longest - 9]}-{content_hash(name)[:8]}"
+
+
 def content_hash(*parts: str | bytes) -> str:
     """Return 16 hexadecimal digits of the SHA-256 of the parts, each delimited."""
     digest = hashlib.sha256()

@@ -154,3 +154,15 @@ def test_an_objective_that_no_capacity_meets_is_told_with_what_comes_nearest(fit
     with pytest.raises(RequestError, match=r"no number of slots of the pool p meets mean_jct_s < 1: with \d+ it is") as caught:
         _search(fitted, "mean_jct_s < 1")
     assert "something else decides" in str(caught.value)
+
+
+def test_trials_of_scenarios_whose_names_begin_alike_stay_apart(fitted: Lake) -> None:
+    pool: dict[str, Any] = {"name": "p" * 60, "slots": 3}
+    work = {"workload": {"kind": "synthetic", "days": 1}, "platform": {"pools": [pool]}}
+    ends = (("-a", "fifo"), ("-b", "sjf"))
+    scenarios = [Scenario.model_validate({"name": "n" * 70 + end, "policy": {"order": by}, **work}) for end, by in ends]
+    objective = Objective.parse("mean_wait_s < 1e9")
+    found = [find_capacity(fitted, one, pool["name"], objective, replications=2, workers=1) for one in scenarios]
+    names = [{trial.scenario for trial in answer.curve} for answer in found]
+    assert not names[0] & names[1]
+    assert all(len(name or "") <= 100 for name in names[0] | names[1])

@@ -14,11 +14,14 @@ from pipesim.experiments.backends import Backend
 from pipesim.experiments.capacity.objective import Objective
 from pipesim.experiments.intervals import Interval
 from pipesim.experiments.replications import run_scenarios
+from pipesim.identity import short_name
 from pipesim.lake import Lake
 from pipesim.simulation import Scenario
 from pipesim.simulation.oversized import OversizedError
 from pipesim.simulation.scenario.platform import CAPACITIES, Pool
 
+#: Room in the name of a trial for that of its scenario.
+_LONGEST_NAME = 60
 #: No pool is tried beyond this many times what it has in the scenario.
 MOST_TIMES = 4096
 #: Pools that have twice as much and change the figure by less than this share do not decide on it.
@@ -224,11 +227,11 @@ class Trials:
         content = self._scenario.model_dump(mode="json", exclude_none=True)
         # To turn work away would make waits short.
         content["platform"]["oversized"] = "refuse"
-        name = self._scenario.name[:60]
+        name = short_name(self._scenario.name, _LONGEST_NAME)
         for sized, capacity in zip(self.pools, capacities, strict=True):
             content = resized(content, sized, capacity)
             name += f"-{sized.name}-{sized.resource}-{capacity}"
-        return Scenario.model_validate({**content, "name": re.sub(r"[^A-Za-z0-9._-]+", "-", name)})
+        return Scenario.model_validate({**content, "name": short_name(re.sub(r"[^A-Za-z0-9._-]+", "-", name), 100)})
 
     def _simulate(self, capacities: tuple[int, ...]) -> Trial:
         scenario, asked = self._with(capacities), self._asked
