@@ -257,12 +257,7 @@ def add_scenario(lake: Lake, draft: ScenarioDraft) -> Scenario:
         RequestError: If the base does not exist, a pool or resource that is given is not in it, or a sweep has that name.
         ConfigError: For all mistakes in what comes out.
     """
-    if sweep := _sweep_called(scenario_files(lake), draft.name):
-        raise RequestError(
-            f"{draft.name!r} is the name of a sweep, or of one of its scenarios",
-            where=sweep.source,
-            remedy="choose another name",
-        )
+    check_no_sweep(lake, draft.name)
     content = read_scenario(lake, draft.base).model_dump(mode="json", exclude_none=True)
     content["name"] = draft.name
     content["description"] = f"Like {draft.base}, as added by hand."
@@ -291,6 +286,18 @@ def write_scenario(lake: Lake, content: Mapping[str, Any]) -> Scenario:
         staged = tx.stage(scenario_file(lake, content["name"]))
         staged.write_text(yaml.safe_dump(dict(content), sort_keys=False), encoding="utf-8")
         return load_scenario(staged)  # so that what stands in the folder can be read
+
+
+def check_no_sweep(lake: Lake, name: str) -> None:
+    """Check that a scenario can be added under a name.
+
+    Raises:
+        RequestError: If a sweep, or one of its scenarios, is called so.
+    """
+    if sweep := _sweep_called(scenario_files(lake), name):
+        raise RequestError(
+            f"{name!r} is the name of a sweep, or of one of its scenarios", where=sweep.source, remedy="choose another name"
+        )
 
 
 def scenario_file(lake: Lake, name: str) -> Path:

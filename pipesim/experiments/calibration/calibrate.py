@@ -15,10 +15,11 @@ from pipesim.experiments.calibration.log import log_of
 from pipesim.experiments.calibration.pool_fit import PoolFit, fit_pool
 from pipesim.experiments.capacity.trials import Sized, resized
 from pipesim.experiments.replications import run_scenarios
-from pipesim.experiments.scenario_files import scenario_file, write_scenario
+from pipesim.experiments.scenario_files import check_no_sweep, scenario_file, write_scenario
 from pipesim.experiments_schema import CALIBRATED_POOLS, CALIBRATION_ERRORS
-from pipesim.lake import Lake
+from pipesim.lake import Lake, short_name
 from pipesim.simulation import Scenario
+from pipesim.simulation.scenario.file import scenario_of
 from pipesim.trace import Trace
 
 _DAY_US = 86_400e6
@@ -73,41 +74,49 @@ def calibrate(
 
     Raises:
         EmptyTraceError: If nothing was ingested.
-        RequestError: If the log does not say when tasks were queued and started, or could not have run on the platform.
+        RequestError: If the log does not say when tasks were queued and started, or could not have run on the platform; or a
+            sweep has the name of the scenario that would come out.
+        ConfigError: If the scenario does not hold without its lifecycle and its horizon.
     """
+    name = short_name(scenario.name, _LONGEST_NAME)
+    check_no_sweep(lake, f"{name}-calibrated")
     trace = lake.load_observed()
-    platform = _plain(scenario, f"{scenario.name[:_LONGEST_NAME]}-replay")
+    platform = _plain(scenario, f"{name}-replay")
     logs = log_of(trace, platform)
     pools, notes = [], []
     for log in logs:
-        name = platform.platform.pools[log.place].name
+        pool = platform.platform.pools[log.place].name
         try:
-            sized = Sized.of(platform, name)
+            sized = Sized.of(platform, pool)
         except RequestError as error:
             notes.append(f"{error.message}: its capacity was not fitted")
             continue
         if say:
-            say(f"fitting the pool {name} to the waits of {len(log.waits):,} attempts")
+            say(f"fitting the pool {pool} to the waits of {len(log.waits):,} attempts")
         pools.append(fit_pool(platform, log, sized))
-    calibrated = _calibrated(scenario, pools)
+    calibrated = _calibrated(scenario, f"{name}-calibrated", pools)
     replay = _plain(calibrated, f"{calibrated.name}-replay")
     days = (logs[0].until - _first(trace, platform)) / _DAY_US
-    wanted = [platform, replay]
+    replayed, drawn = [platform, replay], list[Scenario]()
     if lake.current(lake.models) is None:
         notes.append("there is no workload model, so the error of drawn work is not known: run `pipesim fit` first")
     else:
         content = replay.model_dump(mode="json", exclude_none=True)
         content |= {"name": f"{calibrated.name}-drawn", "workload": {"kind": "synthetic", "days": days}}
-        wanted.append(Scenario.model_validate(content))
-    counts = {one.name: 1 if one.workload.kind == "replay" else replications for one in wanted}
-    run_scenarios(lake, wanted, replications=counts, workers=workers, reuse=True, say=say)
+        drawn.append(Scenario.model_validate(content))
+    run_scenarios(lake, replayed, replications=1, workers=workers, reuse=True, say=say)
+    try:
+        run_scenarios(lake, drawn, replications=replications, workers=workers, reuse=True, say=say)
+    except RequestError as error:  # a task of it is larger than what was found of its pool, for example
+        notes.append(f"drawn work could not be simulated, so its error is not known: {error.message}")
+        drawn = []
     write_scenario(lake, calibrated.model_dump(mode="json", exclude_none=True))
     found = Calibration(
         scenario=scenario.name,
         calibrated=calibrated.name,
         file=scenario_file(lake, calibrated.name),
         pools=tuple(pools),
-        figures=tuple(_compared(lake, trace, platform, pools, wanted, counts, logs[0].until)),
+        figures=tuple(_compared(lake, trace, pools, [*replayed, *drawn], replications, logs[0].until)),
         notes=tuple(notes),
     )
     _store(lake, found, replay.name)
@@ -123,16 +132,19 @@ def _store(lake: Lake, found: Calibration, replay: str) -> None:
 
 
 def _plain(scenario: Scenario, name: str) -> Scenario:
-    """Return a scenario that replays the log to its end, without what retrains models."""
+    """Return a scenario that replays the log to its end, without what retrains models.
+
+    Raises:
+        ConfigError: If something in it does not hold without that.
+    """
     content = scenario.model_dump(mode="json", exclude_none=True)
     for key in ("lifecycle", "horizon_days"):
         content.pop(key, None)
-    return Scenario.model_validate(
-        content | {"name": name, "workload": {"kind": "replay"}, "warmup_days": 0.0, "replications": 1}
-    )
+    content |= {"name": name, "workload": {"kind": "replay"}, "warmup_days": 0.0, "replications": 1}
+    return scenario_of(content, f"scenario {scenario.name}, replayed to the log's end without a lifecycle")
 
 
-def _calibrated(scenario: Scenario, pools: Sequence[PoolFit]) -> Scenario:
+def _calibrated(scenario: Scenario, name: str, pools: Sequence[PoolFit]) -> Scenario:
     content = scenario.model_dump(mode="json", exclude_none=True)
     for found in pools:
         sized = Sized.of(scenario, found.pool)
@@ -140,7 +152,7 @@ def _calibrated(scenario: Scenario, pools: Sequence[PoolFit]) -> Scenario:
         if not found.note:
             content = resized(content, sized, found.capacity)
             content["platform"]["pools"][sized.place]["overhead_s"] = found.overhead_s
-    content["name"] = f"{scenario.name[:_LONGEST_NAME]}-calibrated"
+    content["name"] = name
     content["description"] = f"{scenario.name}, its pools fitted to the waits of the log."
     return Scenario.model_validate(content)
 
@@ -154,22 +166,21 @@ def _first(trace: Trace, platform: Scenario) -> int:
 def _compared(
     lake: Lake,
     trace: Trace,
-    platform: Scenario,
     pools: Sequence[PoolFit],
-    wanted: Sequence[Scenario],
-    counts: dict[str, int],
+    simulated: Sequence[Scenario],
+    replications: int,
     until: int,
 ) -> list[FigureError]:
-    given, replay, *drawn = wanted
+    platform, replay, *drawn = simulated
     observed, told = observed_figures(trace, platform, until)
     span = until - _first(trace, platform)
-    as_given = simulated_figures(lake.load_simulated(given.name), platform, (), until, told)
+    as_given = simulated_figures(lake.load_simulated(platform.name), platform, (), until, told)
     replayed = simulated_figures(lake.load_simulated(replay.name), platform, pools, until, told)
     found = []
     for one in drawn:
-        for number in range(counts[one.name]):
-            simulated = lake.load_simulated(one.name, number)
-            found.append(simulated_figures(simulated, platform, pools, _start(simulated) + span))
+        for number in range(replications):
+            work = lake.load_simulated(one.name, number)
+            found.append(simulated_figures(work, platform, pools, _start(work) + span))
     return errors(observed, as_given, replayed, found)
 
 

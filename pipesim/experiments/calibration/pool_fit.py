@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipesim.experiments.calibration.log import PoolLog
+from pipesim.experiments.calibration.log import FEWEST, PoolLog
 from pipesim.experiments.calibration.trial import Guess, PoolTrials, Side, by_day
 from pipesim.experiments.calibration.waiting import Float64, Mask
 from pipesim.experiments.capacity.trials import Sized
 from pipesim.experiments.intervals import Interval
 from pipesim.simulation import Scenario
+from pipesim.words import count
 
 #: With less waiting than this, on average over the log, a pool's capacity leaves no trace in it.
 _NO_QUEUE = 1e-3
@@ -35,8 +36,9 @@ class PoolFit:
         resource: What it is measured in: GPUs, slots, cores, gigabytes, or nodes.
         given: How much of it the scenario says.
         capacity: How much fits the log best.
-        low: The least that fits as well, by the differences from day to day, at 95 %.
-        high: The greatest; None where more would change nothing.
+        low: The least that fits as well, by the differences from day to day, at 95 %; None where a log of a day or less does
+            not tell.
+        high: The greatest; None there, and where more would change nothing.
         overhead_s: Seconds for which each attempt holds it besides its work.
         held: Whether that is `before` the log says that an attempt starts, so that the log counts it as waiting, or `after` it
             has ended; None without overhead.
@@ -44,7 +46,8 @@ class PoolFit:
         error_as_given: By how much the number of waiting attempts is off in an hour, on average and as a part of `waiting`,
             with the pool as the scenario says.
         error: The same with what was found.
-        error_elsewhere: The same in the second half of the log, with what is found from its first half alone.
+        error_elsewhere: The same in the second half of the log, with what is found from its first half alone; None where
+            nobody waits there, or the log has no two hours.
         note: Why nothing could be found, or empty.
     """
 
@@ -78,6 +81,8 @@ def fit_pool(scenario: Scenario, log: PoolLog, sized: Sized, tell: Callable[[int
     """
     if not len(log.queued):
         return _nothing(sized, "no task went there")
+    if (known := int(log.known.sum())) < FEWEST:
+        return _nothing(sized, f"the log says of {known:,} of its {count(len(log.known), 'attempt')} only how long they waited")
     trials = PoolTrials(scenario, log, sized)
     mean = float(trials.seen.mean())
     as_given = trials.error(Guess(sized.given, scenario.platform.pools[sized.place].overhead_s, "after"))
@@ -86,10 +91,11 @@ def fit_pool(scenario: Scenario, log: PoolLog, sized: Sized, tell: Callable[[int
     hours = len(trials.seen)
     search = _Search(trials, log, sized, np.ones(hours, np.bool_), tell)
     best = search.best()
-    low, high = search.as_good(best)
+    # One day alone does not say how far days differ.
+    low, high = search.as_good(best) if len(by_day(trials.seen)) > 1 else (None, None)
     # What is found from one half is judged by the other, which it has not seen.
     first = np.arange(hours) < hours // 2
-    elsewhere = trials.error(_Search(trials, log, sized, first, tell).best())
+    elsewhere = trials.error(_Search(trials, log, sized, first, tell).best()) if first.any() else None
     return PoolFit(
         pool=sized.name,
         resource=sized.resource,
@@ -196,8 +202,8 @@ class _Search:
         stride = step = max(1, round(_FINEST * best.capacity))
         good = best.capacity
         while True:
-            tried = good + sign * stride
-            if not 1 <= tried <= _MOST_TIMES * best.capacity:
+            tried = min(max(good + sign * stride, 1), _MOST_TIMES * best.capacity)
+            if tried == good:
                 return None
             if self._is_worse(self.of(tried), best):
                 break
@@ -213,7 +219,7 @@ class _Search:
             return True
         more = by_day((one - other)[self._hours])
         low = Interval.of(more.tolist()).low
-        return low is None or low > 0  # one day alone does not say how far days differ
+        return low is None or low > 0
 
 
 def _descend(start: int, step: int, loss: Callable[[int], float]) -> int:

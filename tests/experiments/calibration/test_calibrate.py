@@ -10,11 +10,12 @@ import pytest
 
 from pipesim.catalog import snapshot_views
 from pipesim.cli.printing_calibration import calibration_text
-from pipesim.errors import EmptyTraceError, RequestError
+from pipesim.errors import ConfigError, EmptyTraceError, RequestError
 from pipesim.experiments.calibration import calibrate
 from pipesim.experiments.calibration.figures import FigureError
 from pipesim.experiments.scenario_files import read_scenario
 from pipesim.lake import Lake
+from pipesim.simulation import Scenario
 from pipesim.trace import Trace
 from pipesim.verbs import fit_workload
 from pipesim.workload import FitConfig
@@ -114,3 +115,39 @@ def test_what_was_found_can_be_asked_for_in_sql(home: Lake) -> None:
         errors = con.sql("SELECT figure, pool, observed, platform_error FROM simulated.calibration_errors").fetchall()
     assert pools == [("cpu", 8, None), ("gpu", 7, "before")]
     assert set(errors) == {(one.figure, one.pool, one.observed, one.platform_error) for one in found.figures}
+
+
+def test_scenarios_whose_names_begin_alike_stay_apart(home: Lake) -> None:
+    long = "n" * 90
+    found = {calibrate(home, platform(long + end, gpu(9), cpu(8)), workers=1).calibrated for end in ("-a", "-b")}
+    assert len(found) == 2
+    assert all((home.scenarios / f"{name}.yaml").is_file() for name in found)
+
+
+def test_drawn_work_that_does_not_fit_is_told_and_the_rest_stays(home: Lake) -> None:
+    """The model is of other work than the log that the platform is now held to."""
+    trace = home.load_observed()
+    _ingest(home, Trace({**trace.frames, "task_runs": trace.task_runs.with_columns(pl.col("gpus") * 50)}))
+    fit_workload(home, FitConfig(arrivals="poisson", marks="independent"))
+    _ingest(home, trace)
+    found = calibrate(home, BELIEVED, replications=2, workers=1)
+    assert "drawn work could not be simulated" in found.notes[0]
+    assert _of(found.figures, "mean_wait_s").drawn is None
+    assert read_scenario(home, "believed-calibrated").platform.pools[0].gpus == 7
+
+
+def test_what_does_not_hold_without_a_lifecycle_is_refused(home: Lake) -> None:
+    failing = platform("failing", gpu(9, failures={"mtbf_h": 100, "repair_h": 1}), cpu(8), retries={"limit": 3})
+    content = failing.model_dump(mode="json", exclude_none=True) | {"horizon_days": 7.0}
+    del content["policy"]["retries"]["limit"]
+    with pytest.raises(ConfigError, match=r"retries\.limit"):
+        calibrate(home, Scenario.model_validate(content), workers=1)
+
+
+def test_no_sweep_is_overwritten(home: Lake) -> None:
+    home.scenarios.mkdir()
+    text = "name: believed-calibrated\nplatform: {pools: [{name: gpu, gpus: {sweep: [1, 2]}}]}\n"
+    (home.scenarios / "believed-calibrated.yaml").write_text(text)
+    with pytest.raises(RequestError, match="name of a sweep"):
+        calibrate(home, BELIEVED, workers=1)
+    assert (home.scenarios / "believed-calibrated.yaml").read_text() == text

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
+import numpy as np
+import polars as pl
 import pytest
 
 from pipesim.experiments.calibration.log import log_of
-from pipesim.experiments.calibration.pool_fit import PoolFit, fit_pool
+from pipesim.experiments.calibration.pool_fit import PoolFit, _Search, fit_pool
+from pipesim.experiments.calibration.trial import Guess, PoolTrials
 from pipesim.experiments.calibration.words import pool_sentence
 from pipesim.experiments.capacity.trials import Sized
 from pipesim.simulation import Scenario
 from pipesim.trace import Trace
-from tests.experiments.calibration.conftest import cpu, gpu, platform
+from tests.experiments.calibration.conftest import START, cpu, gpu, platform
 
 BELIEVED = platform("believed", gpu(8), cpu(8))
 
@@ -79,3 +83,32 @@ def test_where_the_capacity_is_hardly_ever_felt_no_greatest_one_is_told(logged: 
     assert found.low < 60
     assert found.overhead_s == pytest.approx(30, rel=0.05)
     assert "or more fit as well" in pool_sentence(found)
+
+
+def test_how_sure_a_capacity_is_a_log_of_a_day_does_not_tell(logged: Callable[..., Trace]) -> None:
+    trace = logged(BELIEVED)
+    runs = trace.pipeline_runs.filter(pl.col("submitted_at") < START + timedelta(hours=14))
+    runs = runs.with_columns(observed_until=pl.lit(START + timedelta(hours=14)))
+    tables = {name: trace[name].join(runs, on="run_id", how="semi") for name in ("task_runs", "task_edges")}
+    found = fitted(Trace({"pipeline_runs": runs, **tables}))["gpu"]
+    assert (found.note, found.capacity, found.low, found.high) == ("", 8, None, None)
+    assert "gpu: 8 gpus (how sure that is, so short a log does not tell)" in pool_sentence(found)
+
+
+def test_a_pool_whose_waits_are_hardly_known_is_not_fitted(logged: Callable[..., Trace]) -> None:
+    trace = logged(BELIEVED)
+    lost = (pl.col("pool") == "gpu") & (pl.int_range(pl.len()).over("pool") >= 5)
+    silent = pl.when(~lost).then("queued_at").alias("queued_at")
+    found = fitted(Trace({**trace.frames, "task_runs": trace.task_runs.with_columns(silent)}))
+    assert found["gpu"].note == "the log says of 5 of its 700 attempts only how long they waited"
+    assert found["cpu"].note == ""
+
+
+@pytest.mark.parametrize(("least", "most"), [(1, 400), (2, 399), (37, 101), (98, 100)])
+def test_no_capacity_is_told_as_good_that_was_not_tried(logged: Callable[..., Trace], least: int, most: int) -> None:
+    """The search strides ever further, and must neither step over the last one nor stop before it."""
+    (log, _), sized = log_of(logged(BELIEVED), BELIEVED), Sized.of(BELIEVED, "gpu")
+    search = _Search(PoolTrials(BELIEVED, log, sized), log, sized, np.ones(24, np.bool_), None)
+    search.of = Guess  # type: ignore[method-assign]
+    search._is_worse = lambda guess, best: not least <= guess.capacity <= most  # type: ignore[method-assign]
+    assert search.as_good(Guess(100)) == (least, most if most < 400 else None)
