@@ -13,6 +13,7 @@ from dagster_project.scenarios import GROUP, scenarios, verdict
 from dagster_project.synthetic import synthetic_trace
 from pipesim.errors import PipesimError
 from pipesim.experiments.backends import backend, default_workers
+from pipesim.experiments.claims import claimed
 from pipesim.experiments.scenario_files import ScenarioFile, find_scenario, most_replications, read_files
 from pipesim.experiments.sweeps import save_sweeps
 from pipesim.lake import Lake
@@ -74,14 +75,17 @@ def simulated_runs(
     lake = home.lake()
     wanted, broken = _wanted(context, config, lake)
     save_sweeps(lake, dict.fromkeys(file.sweep for file, _, _ in wanted))
-    failures = _simulate(context, lake, wanted, config)
-    broken |= failures
-    if broken and len(failures) == len(wanted):
-        raise next(iter(broken.values()))
-    if not context.has_partition_key:
-        for _, scenario, numbers in wanted:
-            if scenario.name not in failures:
-                lake.drop_replications(scenario.name, keep=len(numbers))
+    # Partitions of one scenario are run side by side, and none of them drops what another one has stored.
+    names = [] if context.has_partition_key else [scenario.name for _, scenario, _ in wanted]
+    with claimed(lake, names, context.log.info):
+        failures = _simulate(context, lake, wanted, config)
+        broken |= failures
+        if broken and len(failures) == len(wanted):
+            raise next(iter(broken.values()))
+        if not context.has_partition_key:
+            for _, scenario, numbers in wanted:
+                if scenario.name not in failures:
+                    lake.drop_replications(scenario.name, keep=len(numbers))
     yield verdict(_CHECK, broken)
     yield dg.MaterializeResult()
 

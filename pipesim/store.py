@@ -219,10 +219,24 @@ class Store:
             WorkError: If there is no room on the disk for them.
         """
         transaction: Transaction | None = None
+        with self.telling_of_room():
+            try:
+                transaction = Transaction(self)
+                yield transaction
+                transaction.commit()
+            finally:
+                if transaction:
+                    transaction.close()
+
+    @contextmanager
+    def telling_of_room(self) -> Iterator[None]:
+        """Tell of a full disk in words where something cannot be written for want of room.
+
+        Raises:
+            WorkError: If so.
+        """
         try:
-            transaction = Transaction(self)
-            yield transaction
-            transaction.commit()
+            yield
         except (OSError, duckdb.Error, pl.exceptions.PolarsError) as error:
             if not self._is_full(error):
                 raise
@@ -231,9 +245,6 @@ class Store:
                 where=str(self.root),
                 remedy="make room and run the command again; what was stored before is as it was",
             ) from error
-        finally:
-            if transaction:
-                transaction.close()
 
     def _is_full(self, error: Exception) -> bool:
         # Libraries give the system's error in words of their own, Polars not even its number.

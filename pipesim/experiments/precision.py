@@ -9,6 +9,7 @@ from typing import Any
 
 from pipesim.errors import RequestError
 from pipesim.experiments.backends import Backend, given_or_own
+from pipesim.experiments.claims import claimed
 from pipesim.experiments.figures import METRICS
 from pipesim.experiments.intervals import Interval
 from pipesim.experiments.replications import RunResult, run_scenarios
@@ -88,7 +89,8 @@ def run_to_precision(
     """
     counts = {scenario.name: max(FEWEST, fewest or 1) for scenario in scenarios}
     results: list[RunResult] = []
-    with given_or_own(on, workers, sum(counts.values())) as place:
+    # All the while, as another process would drop what only the next round tells that it is wanted.
+    with claimed(lake, list(counts), say), given_or_own(on, workers, sum(counts.values())) as place:
         while True:
             results = run_scenarios(lake, scenarios, replications=counts, done=results, on=place, say=say, **options)
             found = {scenario.name: _interval(results, scenario.name, wanted.metric) for scenario in scenarios}

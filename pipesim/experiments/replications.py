@@ -176,7 +176,7 @@ def run_replication(run: Run, tell: Tell | None = None) -> RunResult:
             workload(lake, scenario, run.replication, made),
             scenario,
             replication=run.replication,
-            history=history_of(lake, scenario),
+            history=history_of(lake, made),
             engine=run.engine,
             tell=tell,
             source=model_source(lake, scenario, made),

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipesim.errors import EmptyTraceError
+from pipesim.errors import EmptyTraceError, WorkError
 from pipesim.identity import content_hash
 from pipesim.lake import Lake
 from pipesim.simulation import ModelSource, Scenario
@@ -96,8 +96,21 @@ def model_source(lake: Lake, scenario: Scenario, made: Made) -> ModelSource | No
 
 
 @lru_cache(maxsize=1)
-def _observed(home: str | Path, _ingests: str) -> Trace:
-    return Lake(home).load_observed()
+def _observed(home: str | Path, ingests: str) -> Trace:
+    """Return the log that consists of these ingests.
+
+    Raises:
+        WorkError: If it consists of others by now.
+    """
+    lake = Lake(home)
+    with lake.reading():
+        if _ingests(lake) != ingests:
+            raise WorkError(
+                "something was ingested, or removed from the log, just when it was to be read",
+                where=str(lake.home),
+                remedy="run the command again; what was stored before is kept",
+            )
+        return lake.load_observed()
 
 
 @lru_cache(maxsize=1)
@@ -125,9 +138,12 @@ def _current(lake: Lake) -> str:
     return lake.current(lake.models) or load_model(lake).id
 
 
-def history_of(lake: Lake, scenario: Scenario) -> Trace | None:
-    """Return what was observed, if a synthetic workload is estimated from it; a replay is estimated from itself."""
-    return _observed(lake.home, _ingests(lake)) if _needs_history(scenario) else None
+def history_of(lake: Lake, made: Made) -> Trace | None:
+    """Return what was observed, if a synthetic workload is estimated from it, given what `made_from` says.
+
+    A replay is estimated from itself.
+    """
+    return _observed(lake.home, made["history"]["ingests"]) if "history" in made else None
 
 
 def _needs_history(scenario: Scenario) -> bool:

@@ -79,9 +79,10 @@ def rows_of(trace: Trace, scenario: Scenario) -> Rows:
         RequestError: If keys repeat, or a duration is no quantity.
     """
     wanted = scenario.horizon_days, scenario.policy.retries.limit
-    if trace not in _CHOSEN or _CHOSEN[trace][0] != wanted:
-        _CHOSEN[trace] = wanted, _choose(trace, *wanted)
-    return _CHOSEN[trace][1]
+    last = _CHOSEN.get(trace)
+    if last is None or last[0] != wanted:
+        last = _CHOSEN[trace] = wanted, _choose(trace, *wanted)
+    return last[1]  # not what another thread may have put there since
 
 
 def _choose(trace: Trace, horizon_days: float | None, retries: int | None) -> Rows:

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from pipesim.errors import RequestError
+from pipesim.errors import RequestError, WorkError
 from pipesim.experiments import submitted
 from pipesim.experiments.replications import run_scenarios
 from pipesim.lake import Lake
@@ -78,3 +78,20 @@ def test_how_many_attempts_are_to_be_expected(fitted: Lake) -> None:
     assert submitted.expected_attempts(fitted, replay) == 500
     drawn = scenario_of("a", 3)  # of two days, where the log has seven
     assert submitted.expected_attempts(fitted, drawn) == pytest.approx(500 * 2 / 7, rel=0.05)
+
+
+def test_a_log_that_changed_meanwhile_does_not_pass_for_what_it_was(fitted: Lake) -> None:
+    platform = {"pools": [{"name": "p", "slots": 9}]}
+    replay = Scenario.model_validate({"name": "r", "platform": platform})
+    estimated = Scenario.model_validate(
+        {**scenario_of("e", 3).model_dump(mode="json", exclude_none=True), "policy": {"order": "sjf", "estimates": "history"}}
+    )
+    told = submitted.made_from(fitted, replay, 0)
+    told_of_history = submitted.made_from(fitted, estimated, 0)
+    with fitted.transaction() as tx:
+        tx.write_json({}, fitted.ingest_manifest("another"))
+    with pytest.raises(WorkError, match="just when it was to be read"):
+        submitted.workload(fitted, replay, 0, told)
+    with pytest.raises(WorkError, match="just when it was to be read"):
+        submitted.history_of(fitted, told_of_history)
+    assert submitted.workload(fitted, replay, 0, submitted.made_from(fitted, replay, 0)).task_runs.height == 500

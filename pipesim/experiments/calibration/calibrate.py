@@ -17,7 +17,8 @@ from pipesim.experiments.capacity.trials import Sized, resized
 from pipesim.experiments.replications import run_scenarios
 from pipesim.experiments.scenario_files import check_no_sweep, scenario_file, write_scenario
 from pipesim.experiments_schema import CALIBRATED_POOLS, CALIBRATION_ERRORS
-from pipesim.lake import Lake, short_name
+from pipesim.identity import short_name
+from pipesim.lake import Lake
 from pipesim.simulation import Scenario
 from pipesim.simulation.scenario.file import scenario_of
 from pipesim.trace import Trace
