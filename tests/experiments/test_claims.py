@@ -142,8 +142,9 @@ def test_what_a_process_half_wrote_when_it_died_claims_nothing(lake: Lake) -> No
     torn = lake.root / ".staging" / "dead"
     torn.mkdir()
     (torn / "simulates.json").write_text('["a')
-    with claimed(lake, ["a"]):
-        pass
+    said: list[str] = []
+    with claimed(lake, ["a"], said.append):
+        assert said == []
 
 
 def test_a_full_disk_is_told_in_words(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
