@@ -14,6 +14,7 @@ import polars as pl
 from pipesim.analytics import materialize, queries, with_upstream
 from pipesim.catalog import snapshot_views
 from pipesim.errors import WorkError
+from pipesim.experiments.calibration.names import Names
 from pipesim.lake import Lake
 from pipesim.report.series import Choice, Series, choose
 from pipesim.report.strategies import Strategies, read_strategies
@@ -128,10 +129,12 @@ def open_data(lake: Lake, *, stored: bool = False) -> Iterator[ReportData]:
 def _choose(con: duckdb.DuckDBPyConnection, lake: Lake, strategies: Strategies) -> Choice:
     found = con.execute("SELECT DISTINCT origin, trace FROM analytics.scenario_summary ORDER BY origin, trace").fetchall()
     current = lake.current(lake.lake / "synthetic")
-    # What searches tried has charts of its own, what sweeps are of too; other scenarios find room before them.
+    # What searches and calibrations simulate has charts of its own, what sweeps are of too; others find room before them.
     tried = {name for (name,) in con.execute("SELECT DISTINCT simulated_as FROM simulated.capacity").fetchall()}
+    calibrated = {name for (name,) in con.execute("SELECT DISTINCT scenario FROM simulated.calibration_errors").fetchall()}
+    tried = tried.union(strategies.names, *(Names.of(name).compared for name in calibrated))
     swept = {name for (name,) in con.execute("SELECT DISTINCT scenario FROM simulated.sweeps").fetchall()}
-    scenarios = [trace for origin, trace in found if origin == "simulated" and trace not in tried.union(strategies.names)]
+    scenarios = [trace for origin, trace in found if origin == "simulated" and trace not in tried]
     return choose(
         observed=("observed", "observed") in found,
         synthetic=current if ("synthetic", current) in found else None,

@@ -12,20 +12,18 @@ import polars as pl
 from pipesim.errors import RequestError
 from pipesim.experiments.calibration.figures import FigureError, errors, observed_figures, simulated_figures
 from pipesim.experiments.calibration.log import log_of
+from pipesim.experiments.calibration.names import Names
 from pipesim.experiments.calibration.pool_fit import PoolFit, fit_pool
 from pipesim.experiments.capacity.trials import Sized, resized
 from pipesim.experiments.replications import run_scenarios
 from pipesim.experiments.scenario_files import check_no_sweep, scenario_file, write_scenario
 from pipesim.experiments_schema import CALIBRATED_POOLS, CALIBRATION_ERRORS
-from pipesim.identity import short_name
 from pipesim.lake import Lake
 from pipesim.simulation import Scenario
 from pipesim.simulation.scenario.file import scenario_of
 from pipesim.trace import Trace
 
 _DAY_US = 86_400e6
-#: Room in a scenario's name for what is added to it.
-_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -79,10 +77,10 @@ def calibrate(
             sweep has the name of the scenario that would come out.
         ConfigError: If the scenario does not hold without its lifecycle and its horizon.
     """
-    name = short_name(scenario.name, _LONGEST_NAME)
-    check_no_sweep(lake, f"{name}-calibrated")
+    names = Names.of(scenario.name)
+    check_no_sweep(lake, names.calibrated)
     trace = lake.load_observed()
-    platform = _plain(scenario, f"{name}-replay")
+    platform = _plain(scenario, names.given)
     logs = log_of(trace, platform)
     pools, notes = [], []
     for log in logs:
@@ -95,15 +93,15 @@ def calibrate(
         if say:
             say(f"fitting the pool {pool} to the waits of {len(log.waits):,} attempts")
         pools.append(fit_pool(platform, log, sized))
-    calibrated = _calibrated(scenario, f"{name}-calibrated", pools)
-    replay = _plain(calibrated, f"{calibrated.name}-replay")
+    calibrated = _calibrated(scenario, names.calibrated, pools)
+    replay = _plain(calibrated, names.replayed)
     days = (logs[0].until - _first(trace, platform)) / _DAY_US
     replayed, drawn = [platform, replay], list[Scenario]()
     if lake.current(lake.models) is None:
         notes.append("there is no workload model, so the error of drawn work is not known: run `pipesim fit` first")
     else:
         content = replay.model_dump(mode="json", exclude_none=True)
-        content |= {"name": f"{calibrated.name}-drawn", "workload": {"kind": "synthetic", "days": days}}
+        content |= {"name": names.drawn, "workload": {"kind": "synthetic", "days": days}}
         drawn.append(Scenario.model_validate(content))
     run_scenarios(lake, replayed, replications=1, workers=workers, reuse=True, say=say)
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from pipesim.experiments.calibration.names import Names
 from pipesim.report.decision.capacity import capacity_part
 from pipesim.report.decision.evidence import Evidence
 from pipesim.report.decision.groups import groups_of
@@ -31,8 +32,9 @@ def decision_parts(evidence: Evidence, strategies: Collection[str]) -> list[Part
         evidence: What is known.
         strategies: The retraining strategies, which have a part of their own.
     """
-    trials = set(evidence.searches["simulated_as"])
-    names = [name for name in evidence.names if name not in trials and name not in strategies]
+    calibrated = evidence.calibration_errors["scenario"].unique()
+    apart = set(evidence.searches["simulated_as"]).union(strategies, *(Names.of(name).compared for name in calibrated))
+    names = [name for name in evidence.names if name not in apart]
     groups = groups_of(evidence, names)
     alone = [label_of(group.names[0]) for group in groups if len(group.names) == 1]
     compared = [group for group in groups if len(group.names) > 1] or groups[:1]

@@ -7,12 +7,16 @@ from typing import Any
 
 import polars as pl
 
+from pipesim.catalog import snapshot_views
+from pipesim.experiments.calibration.names import Names
 from pipesim.experiments_schema import CALIBRATED_POOLS, CALIBRATION_ERRORS
 from pipesim.lake import Lake
-from pipesim.report.decision import Evidence, write_decision
+from pipesim.report.data import open_data
+from pipesim.report.decision import Evidence, decision_parts, write_decision
 from pipesim.report.decision.trust import trust_parts
 from pipesim.report.figure import Figure
 from pipesim.schema import Table
+from pipesim.trace import Trace
 from tests.report.decision.simulated import figures, keep, run, scenario
 
 POOL: dict[str, Any] = {
@@ -88,3 +92,22 @@ def test_a_page_has_the_part_where_there_is_a_calibration(lake: Lake) -> None:
     title = "How far can the simulation be trusted?"
     assert title not in without
     assert page.count(title) == 2, "in the contents and as a heading"
+
+
+def test_what_a_calibration_simulates_is_compared_with_nothing_else(lake: Lake) -> None:
+    names = Names.of("as-is")
+    assert (names.given, names.drawn) == ("as-is-replay", "as-is-calibrated-drawn")
+    for name in ("as-is", "other", *names.compared):
+        keep(lake, scenario(name), [run(name, n, 10.0 + n) for n in range(2)])
+    _calibrated(lake, ERROR)
+    with snapshot_views(lake) as con:
+        parts = decision_parts(Evidence.of_lake(lake, con), [])
+    assert [part.name for part in parts] == ["scenarios", "capacity", "trust"]
+    assert [card.title for card in parts[0].cards] == ["as-is", "other"]
+    pipeline_run = pl.DataFrame(
+        {"run_id": ["r"], "pipeline_name": ["p"], "status": ["SUCCEEDED"], "raw_status": ["ok"], "time_basis": ["utc"]}
+    )
+    for name in ("as-is", "other", *names.compared):
+        lake.save_simulated(Trace({"pipeline_runs": pipeline_run}, "simulated", name), 0, pl.DataFrame({"x": [1]}), {})
+    with open_data(lake) as data:
+        assert {one.trace for one in data.series if one.origin == "simulated"} == {"as-is", "other"}
