@@ -6,8 +6,10 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import dagster as dg
@@ -21,6 +23,7 @@ from dagster_project.partitions import out_of_step
 from dagster_project.resources import Home
 from dagster_project.scenarios import scenarios
 from pipesim.catalog import snapshot_views
+from pipesim.experiments.claims import claimed
 from pipesim.experiments.scenario_files import find_scenario
 from pipesim.lake import Lake
 from pipesim.verbs import ingest_logs
@@ -241,3 +244,29 @@ def test_what_was_simulated_of_a_sweep_stays_while_it_is_there_or_broken(
     (shipped / "size.yaml").write_text(SWEEP.replace("[2, 4]", "[4, 8]"))
     assert removed() == 2
     assert ingested.simulated_scenarios() == ["size-gpus-4"]
+
+
+def test_a_run_without_partitions_waits_for_who_simulates_the_same(
+    ingested: Lake, shipped: Path, instance: dg.DagsterInstance
+) -> None:
+    """Else either would drop replications of the other. Single partitions drop nothing, and go on side by side."""
+    (shipped / "size.yaml").write_text(SWEEP)
+    instance.add_dynamic_partitions("scenarios", NAMES)
+    there, enough = Event(), Event()
+    stored: list[int] = []
+
+    def hold() -> None:
+        with claimed(Lake(ingested.root), NAMES[:1]):
+            there.set()
+            enough.wait(timeout=60)
+            time.sleep(0.5)  # in which who does not wait would have stored all
+            stored.append(len(_stored(ingested)))
+
+    with ThreadPoolExecutor(1) as other:
+        held = other.submit(hold)
+        there.wait(timeout=60)
+        assert _make(simulated.simulated_runs, ingested, instance, key=f"0|{NAMES[0]}").success
+        enough.set()
+        assert _make(simulated.simulated_runs, ingested, instance).success
+        held.result()
+    assert stored == [1]
