@@ -22,7 +22,10 @@ from tests.docs.blocks import DOCS, LANGUAGES, PAGES, Block, Command, blocks
 BLOCKS = {path.relative_to(DOCS).as_posix(): blocks(path) for path in PAGES}
 EVERY = [block for of_page in BLOCKS.values() for block in of_page]
 #: Pages whose commands take many seconds; the others are run by default.
-LONG = ("experiments.md", "quality.md", "scenarios.md", "sql.md", "tutorial.md", "workload.md")
+LONG = (
+    "experiments.md", "mapping.md", "operations.md", "quality.md", "scenarios.md", "sql.md", "tutorial.md", "workload.md",
+    "sources/openlineage.md", "sources/swf.md", "sources/wfformat.md",
+)  # fmt: skip
 #: No more blocks than this are excused.
 MOST_NOT_RUN = 9
 SQL_HOME = "my_platform"
